@@ -19,9 +19,12 @@ func (id NodeID) Short() string { return string(id[max(0, len(id)-8):]) }
 
 // Errors that a Transport or Topic returns, possibly wrapped.
 var (
-	// ErrUnreachable: no connection to the peer stands and none could be made, or
-	// it was lost before the reply came. The request may have been carried out.
+	// ErrUnreachable: no connection to the peer stands and none could be made.
+	// Nothing was sent, unless the error is also ErrLost.
 	ErrUnreachable = errors.New("p2p: peer unreachable")
+	// ErrLost: the connection was lost before the reply came. The request may have
+	// been carried out. It is an ErrUnreachable.
+	ErrLost = fmt.Errorf("%w: the connection was lost while a request was under way", ErrUnreachable)
 	// ErrTooLarge: the message exceeds MaxMessage.
 	ErrTooLarge = errors.New("p2p: message too large")
 	// ErrOverloaded: a bounded queue towards the peer is full.

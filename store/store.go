@@ -57,7 +57,7 @@ type Range struct {
 }
 
 // IndexRange selects rows of one indexed family over all slots in the order of
-// Sort, with Range's rules.
+// Sort, with Range's rules. In an indexed family a Sort is used in one slot only.
 type IndexRange struct {
 	Family  Family
 	After   string
@@ -185,5 +185,6 @@ var (
 	ErrOverloaded  = errors.New("store: too many writes are waiting")
 	ErrNoSpace     = errors.New("store: the node is short of disk space and takes no writes")
 	ErrBehind      = errors.New("store: no reachable owner has seen the session's writes yet")
+	ErrUncertain   = errors.New("store: the coordinator was lost; the write may or may not have been made")
 	ErrDurability  = errors.New("store: written, but on fewer copies than asked for")
 )

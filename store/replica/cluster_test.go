@@ -1,0 +1,209 @@
+package replica_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"grapevine/node/routing"
+	"grapevine/p2p"
+	"grapevine/p2p/simnet"
+	"grapevine/store"
+	"grapevine/store/memdb"
+	"grapevine/store/replica"
+	"grapevine/store/ring"
+)
+
+// cluster is a number of replicated stores on one simulated network, in the
+// virtual time of a synctest bubble.
+type cluster struct {
+	t     *testing.T
+	net   *simnet.Network
+	nodes map[p2p.NodeID]*node
+}
+
+type node struct {
+	id    p2p.NodeID
+	db    *memdb.DB
+	store *replica.Store
+	up    bool
+}
+
+const indexed store.Family = 9
+
+// simulate runs a test on n nodes that have formed a cluster of few partitions.
+func simulate(t *testing.T, n int, options simnet.Options, test func(*cluster)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{t: t, net: simnet.New(options), nodes: map[p2p.NodeID]*node{}}
+		defer c.close()
+		for i := range n {
+			c.start(id(i))
+		}
+		c.settle()
+		test(c)
+	})
+}
+
+func id(i int) p2p.NodeID { return p2p.NodeID(fmt.Sprintf("node-%c", 'a'+i)) }
+
+// start brings a node up, on its old disk if it had one. The first of a cluster
+// founds it.
+func (c *cluster) start(id p2p.NodeID) *node {
+	c.t.Helper()
+	n := c.nodes[id]
+	if n == nil {
+		n = &node{id: id, db: memdb.New()}
+	} else {
+		n.db = n.db.Reopen()
+	}
+	var found *ring.Cluster
+	if len(c.nodes) == 0 {
+		found = &ring.Cluster{ID: "test", PartitionBits: 3, Copies: 3}
+	}
+	net := c.net.Join(id, p2p.Addrs{})
+	var err error
+	n.store, err = replica.Open(replica.Config{
+		Self: id, Engine: n.db, Found: found,
+		Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
+		Router:     routing.New(net.Members().Alive, time.Now),
+		Indexed:    func(f store.Family) bool { return f == indexed },
+		Invalidate: func([]store.Key) {},
+		Log:        slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		c.t.Fatalf("open %s: %v", id, err)
+	}
+	n.up = true
+	c.nodes[id] = n
+	return n
+}
+
+// crash takes a node off the network first, so that nothing it does while it
+// ends is seen.
+func (c *cluster) crash(id p2p.NodeID) {
+	c.net.Crash(id)
+	n := c.nodes[id]
+	n.up = false
+	_ = n.store.Close() // its topics are closed already
+}
+
+func (c *cluster) close() {
+	for _, n := range c.nodes {
+		if n.up {
+			if err := n.store.Close(); err != nil {
+				c.t.Errorf("close %s: %v", n.id, err)
+			}
+		}
+	}
+	c.net.Close()
+}
+
+func (c *cluster) running() []*node {
+	var out []*node
+	for _, n := range c.nodes {
+		if n.up {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b *node) int { return len(a.id) - len(b.id) + int(a.id[len(a.id)-1]) - int(b.id[len(b.id)-1]) })
+	return out
+}
+
+// settle waits until all running nodes are active and all owners equal.
+func (c *cluster) settle() {
+	c.t.Helper()
+	c.eventually("the nodes are active members", func() error {
+		for _, n := range c.running() {
+			if !n.store.Active() {
+				return fmt.Errorf("%s is not active", n.id)
+			}
+		}
+		return nil
+	})
+	c.eventually("the owners are equal", c.equal)
+}
+
+// equal says where owners of a partition differ, in vectors or bytes.
+func (c *cluster) equal() error {
+	type state struct {
+		writes uint64
+		vector uint64
+		digest uint64
+	}
+	seen := map[store.Partition]state{}
+	var ringDigest uint64
+	for _, n := range c.running() {
+		if d := n.store.Ring().Digest(); ringDigest == 0 {
+			ringDigest = d
+		} else if d != ringDigest {
+			return fmt.Errorf("%s sees another ring", n.id)
+		}
+		for _, p := range n.store.Status() {
+			if !slices.Contains(p.Owners, n.id) {
+				continue
+			}
+			digest, _, err := n.store.Digest(p.ID)
+			if err != nil {
+				return err
+			}
+			mine := state{p.Writes, p.VectorSum, digest}
+			if other, ok := seen[p.ID]; ok && other != mine {
+				return fmt.Errorf("partition %d: %s has %v, another %v", p.ID, n.id, mine, other)
+			}
+			seen[p.ID] = mine
+		}
+	}
+	return nil
+}
+
+// eventually polls a condition in virtual time.
+func (c *cluster) eventually(what string, check func() error) {
+	c.t.Helper()
+	var err error
+	for range 600 {
+		if err = check(); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	c.t.Fatalf("never came about: %s: %v", what, err)
+}
+
+func (c *cluster) on(id p2p.NodeID) *replica.Store { return c.nodes[id].store }
+
+func key(slot int, sort string) store.Key {
+	return store.Key{Slot: store.Slot(slot), Family: indexed, Sort: sort}
+}
+
+func put(k store.Key, value string) store.Write {
+	return store.Write{Mutations: []store.Mutation{{Key: k, Op: store.Put, Value: []byte(value)}}}
+}
+
+func remove(k store.Key) store.Write {
+	return store.Write{Mutations: []store.Mutation{{Key: k, Op: store.Remove}}}
+}
+
+// write writes and fails the test on an error.
+func (c *cluster) write(ctx context.Context, id p2p.NodeID, w store.Write) store.Receipt {
+	c.t.Helper()
+	receipt, err := c.on(id).Write(ctx, w)
+	if err != nil {
+		c.t.Fatalf("write on %s: %v", id, err)
+	}
+	return receipt
+}
+
+// value reads a key's latest value, "" when there is none.
+func (c *cluster) value(ctx context.Context, id p2p.NodeID, k store.Key) string {
+	c.t.Helper()
+	rows, err := c.on(id).GetMany(ctx, []store.Key{k})
+	if err != nil {
+		c.t.Fatalf("read on %s: %v", id, err)
+	}
+	birth, _ := rows[0].Last()
+	return string(birth.Value)
+}

@@ -1,0 +1,18 @@
+// Package replica makes one replicated store out of many engines: it
+// coordinates writes, spreads them, acknowledges them when enough owners have
+// them on disk, and repairs by anti-entropy whatever did not arrive.
+//
+// A write lives through these files:
+//
+//	route.go    finds an owner to coordinate it            (write.go, serve.go)
+//	applier.go  one goroutine merges waiting work and commits it in one sync
+//	txn.go      ... against a snapshot and an overlay; gives the write its dot
+//	outbox.go   publishes batches to the owners, counts their acknowledgements,
+//	            and pushes directly where none came
+//	inbox.go    applies what other owners publish, and acknowledges it
+//	sync.go     compares version vectors and fetches exactly the missing dots
+//	membership.go  keeps the ring view, and joins
+//	changes.go  is the log of facts from which everything else follows
+//
+// DESIGN.md beside this file states the protocol and its invariants.
+package replica

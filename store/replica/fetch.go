@@ -1,0 +1,169 @@
+package replica
+
+import (
+	"context"
+	"sync"
+
+	"grapevine/crdt"
+	"grapevine/crdt/causal"
+	"grapevine/p2p"
+	"grapevine/store"
+)
+
+// maxPage bounds the rows of one page of catch-up, in bytes.
+const maxPage = 192 << 10
+
+type fetchRequest struct {
+	Partition store.Partition `cbor:"1,keyasint"`
+	Missing   []byte          `cbor:"2,keyasint"` // a vector of the dots wanted
+}
+
+// fetchReply is a page: as many of the wanted dots as fit, the rows they touched
+// in their present state, and the context of that state.
+type fetchReply struct {
+	Context []byte    `cbor:"1,keyasint"`
+	Rows    [][]byte  `cbor:"2,keyasint"` // key, row
+	Dots    []pageRow `cbor:"3,keyasint"`
+}
+
+type pageRow struct {
+	_    struct{} `cbor:",toarray"`
+	Dot  []byte
+	Rows []int
+}
+
+func (s *Store) fetchPage(ctx context.Context, peer p2p.NodeID, p store.Partition, missing *causal.Vector) (*page, error) {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	var reply fetchReply
+	request := fetchRequest{Partition: p, Missing: missing.Append(nil)}
+	if err := s.call(ctx, peer, protoFetch, request, &reply); err != nil {
+		return nil, err
+	}
+	return s.readPage(p, reply)
+}
+
+// readPage checks a page: its rows lie in the partition, and its dots name them.
+func (s *Store) readPage(p store.Partition, reply fetchReply) (*page, error) {
+	pg := &page{partition: p, done: make(chan error, 1)}
+	var err error
+	if pg.theirs, _, err = causal.ConsumeVector(reply.Context); err != nil {
+		return nil, err
+	}
+	for _, b := range reply.Rows {
+		pg.bytes += int64(len(b))
+		k, rest, err := consumeKey(b)
+		if err != nil {
+			return nil, err
+		}
+		row, _, err := crdt.ConsumeRow(rest)
+		if err != nil {
+			return nil, err
+		}
+		if s.partitionOf(k.Slot) != p {
+			return nil, errMalformed
+		}
+		pg.rows = append(pg.rows, store.Entry{Key: k, Row: row})
+	}
+	for _, d := range reply.Dots {
+		dot, _, err := causal.ConsumeDot(d.Dot)
+		if err != nil || !pg.theirs.Contains(dot) {
+			return nil, errMalformed
+		}
+		for _, i := range d.Rows {
+			if i < 0 || i >= len(pg.rows) {
+				return nil, errMalformed
+			}
+		}
+		pg.dots = append(pg.dots, pageDot{dot: dot, rows: d.Rows})
+		pg.bytes += 64
+	}
+	return pg, nil
+}
+
+// handleFetch gathers a page. Its context must be exactly that of its rows. Were
+// it newer, a birth that the rows do not show yet would pass for removed; were it
+// older, so would nothing for a birth whose removal came first and was forgotten
+// when the birth arrived.
+func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchRequest) (fetchReply, error) {
+	if int(request.Partition) >= len(s.partitions) {
+		return fetchReply{}, errMalformed
+	}
+	wanted, _, err := causal.ConsumeVector(request.Missing)
+	if err != nil {
+		return fetchReply{}, err
+	}
+	b := pageBuilder{partition: request.Partition, index: map[store.Key]int{}}
+	s.committing.RLock()
+	unlock := sync.OnceFunc(s.committing.RUnlock)
+	defer unlock()
+	err = s.engine.View(func(snapshot store.Snapshot) error {
+		b.mine = s.partitions[request.Partition].snapshot()
+		unlock() // the snapshot stands still from here on
+		b.reply.Context = b.mine.Append(nil)
+		for _, replica := range wanted.Replicas() {
+			for _, r := range wanted.Ranges(replica) {
+				if err := b.addRange(snapshot, replica, r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return b.reply, err
+}
+
+type pageBuilder struct {
+	partition store.Partition
+	mine      *causal.Vector
+	reply     fetchReply
+	index     map[store.Key]int // key -> position in reply.Rows
+	bytes     int
+}
+
+// addRange adds the dots of a range that are logged here, while there is room.
+func (b *pageBuilder) addRange(snapshot store.Snapshot, replica causal.Replica, r causal.Range) error {
+	first := dotKey(b.partition, causal.Dot{Replica: replica, Seq: r.First})
+	prefix := first[:len(first)-8]
+	var failed error
+	err := snapshot.Scan(prefix, first, false, func(key, value []byte) bool {
+		_, dot, err := parseDotKey(key)
+		if err == nil && (dot.Seq > r.Last || b.bytes > maxPage) {
+			return false
+		}
+		if err == nil && b.mine.Contains(dot) {
+			err = b.addDot(snapshot, dot, value)
+		}
+		failed = err
+		return err == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+func (b *pageBuilder) addDot(snapshot store.Snapshot, dot causal.Dot, logged []byte) error {
+	keys, _, err := consumeKeys(logged)
+	if err != nil {
+		return err
+	}
+	entry := pageRow{Dot: causal.AppendDot(nil, dot)}
+	for _, k := range keys {
+		at, ok := b.index[k]
+		if !ok {
+			row, _, err := readRow(snapshot, k)
+			if err != nil {
+				return err
+			}
+			at = len(b.reply.Rows)
+			b.index[k] = at
+			b.reply.Rows = append(b.reply.Rows, row.Append(appendKey(nil, k)))
+			b.bytes += len(b.reply.Rows[at])
+		}
+		entry.Rows = append(entry.Rows, at)
+	}
+	b.bytes += len(entry.Dot) + 4*len(entry.Rows)
+	b.reply.Dots = append(b.reply.Dots, entry)
+	return nil
+}

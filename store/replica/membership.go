@@ -1,0 +1,256 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"grapevine/p2p"
+	"grapevine/store"
+	"grapevine/store/ring"
+)
+
+const (
+	ringTopic   = "grapevine/ring"
+	joinRetry   = 200 * time.Millisecond
+	ringTimeout = 2 * time.Second
+)
+
+// viewNow gives the ring view, nil before this node has joined.
+func (s *Store) viewNow() *ring.View {
+	s.viewMu.Lock()
+	defer s.viewMu.Unlock()
+	if s.view == nil {
+		return nil
+	}
+	return s.view.Clone()
+}
+
+// adopt merges a view into this node's, makes the result durable, and only then
+// acts on it and tells others.
+func (s *Store) adopt(v *ring.View) error {
+	s.viewMu.Lock()
+	defer s.viewMu.Unlock()
+	merged := v.Clone()
+	if s.view != nil {
+		merged = s.view.Clone()
+		changed, err := merged.Merge(v)
+		if err != nil || !changed {
+			return err
+		}
+	}
+	var b store.Batch
+	b.Put(metaKey(metaView), merged.Append(nil))
+	if err := s.engine.Commit(s.ctx, &b); err != nil {
+		return fmt.Errorf("ring view: %w", err)
+	}
+	return s.install(merged)
+}
+
+// install makes a durable view the current one. The caller holds viewMu.
+func (s *Store) install(v *ring.View) error {
+	s.view = v
+	next := newPlacement(ring.New(v), s.cfg.Self)
+	previous := s.placement.Load()
+	if previous == nil {
+		if err := s.loadPartitions(next); err != nil {
+			return err
+		}
+	} else {
+		s.loseTrust(previous, next)
+	}
+	s.placement.Store(next)
+	if err := s.topics.follow(next); err != nil {
+		return fmt.Errorf("topics: %w", err)
+	}
+	s.outbox.recheck()
+	s.ringChanged.raise()
+	if previous == nil {
+		close(s.known)
+	}
+	s.kickSync("")
+	return nil
+}
+
+// loseTrust stops reads from partitions that this node has not been storing.
+func (s *Store) loseTrust(previous, next *placement) {
+	for i, p := range s.partitions {
+		if next.hold[i] && !previous.hold[i] {
+			p.mu.Lock()
+			p.caughtUp = false
+			clear(p.covered)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// announceRing tells all members of a changed view. What it misses, the digest
+// in every exchange finds.
+func (s *Store) announceRing() {
+	if v := s.viewNow(); v != nil {
+		if err := s.ringGossip.Publish(s.ctx, v.Append(nil)); err != nil && s.ctx.Err() == nil {
+			s.log.Debug("ring view not published", "error", err)
+		}
+	}
+}
+
+func (s *Store) receiveRing(_ p2p.NodeID, message []byte) {
+	v, _, err := ring.ConsumeView(message)
+	if err != nil {
+		s.metrics.malformed.Inc()
+		return
+	}
+	if s.viewNow() == nil {
+		return // not joined: a view is asked for, not overheard
+	}
+	if err := s.adopt(v); err != nil {
+		s.log.Warn("ring view of a peer refused", "error", err)
+	}
+}
+
+// handleRing merges the caller's view, if it has one, and answers with ours.
+func (s *Store) handleRing(_ context.Context, _ p2p.NodeID, request []byte) ([]byte, error) {
+	mine := s.viewNow()
+	if mine == nil {
+		return nil, wireError(store.ErrUnavailable)
+	}
+	if len(request) == 0 {
+		return mine.Append(nil), nil
+	}
+	v, _, err := ring.ConsumeView(request)
+	if err != nil {
+		s.metrics.malformed.Inc()
+		return nil, &p2p.RemoteError{Code: "malformed", Message: err.Error()}
+	}
+	if err := s.adopt(v); err != nil {
+		return nil, &p2p.RemoteError{Code: "other-cluster", Message: err.Error()}
+	}
+	return s.viewNow().Append(nil), nil
+}
+
+// exchangeRing makes this node's view and a peer's equal.
+func (s *Store) exchangeRing(ctx context.Context, peer p2p.NodeID) error {
+	ctx, cancel := context.WithTimeout(ctx, ringTimeout)
+	defer cancel()
+	var request []byte
+	if v := s.viewNow(); v != nil {
+		request = v.Append(nil)
+	}
+	reply, err := s.cfg.Transport.Call(ctx, peer, protoRing, request)
+	if err != nil {
+		return err
+	}
+	v, _, err := ring.ConsumeView(reply)
+	if err != nil {
+		return err
+	}
+	return s.adopt(v)
+}
+
+// noticeRing has the views exchanged when a peer's digest differs from ours.
+func (s *Store) noticeRing(peer p2p.NodeID, digest uint64) {
+	if s.placement.Load().ring.Digest() != digest {
+		s.kickSync(peer)
+	}
+}
+
+// runMembership brings this node into the ring: it learns the view, becomes a
+// joining member, and an active one as soon as it has caught up.
+func (s *Store) runMembership() {
+	for s.viewNow() == nil {
+		if err := s.learnView(); err != nil {
+			s.log.Debug("no ring view yet", "error", err)
+		}
+		if !sleep(s.ctx, joinRetry) {
+			return
+		}
+	}
+	caughtUp, stop := s.progress.subscribe()
+	defer stop()
+	changed, stopRing := s.ringChanged.subscribe()
+	defer stopRing()
+	for {
+		if err := s.advance(); err != nil && s.ctx.Err() == nil {
+			s.log.Error("cannot join the ring", "error", err)
+		}
+		select {
+		case <-caughtUp:
+		case <-changed:
+			s.announceRing()
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// learnView asks every reachable member for its view until one has it.
+func (s *Store) learnView() error {
+	err := errors.New("no member reached")
+	for _, m := range s.cfg.Members.Members() {
+		if m.ID == s.cfg.Self || !m.Alive {
+			continue
+		}
+		if err = s.exchangeRing(s.ctx, m.ID); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// advance takes this node's next step in the ring, if it is due.
+func (s *Store) advance() error {
+	v := s.viewNow()
+	m, ok := v.Member(s.cfg.Self)
+	switch {
+	case !ok:
+		m = ring.Member{
+			Node: s.cfg.Self, Replica: s.replica, State: ring.Joining,
+			Weight: s.cfg.Weight, Zone: s.cfg.Zone, Epoch: 1,
+		}
+	case m.State == ring.Joining && s.allCaughtUp():
+		m.State = ring.Active
+		s.log.Info("caught up: active in the ring")
+	default:
+		return nil
+	}
+	v.Set(m)
+	return s.adopt(v)
+}
+
+// allCaughtUp says whether every partition that this node stores may be read.
+func (s *Store) allCaughtUp() bool {
+	place := s.placement.Load()
+	for i, p := range s.partitions {
+		if place.hold[i] && !p.ready() {
+			return false
+		}
+	}
+	return true
+}
+
+// Active says whether this node is a full member that has caught up.
+func (s *Store) Active() bool {
+	v := s.viewNow()
+	if v == nil {
+		return false
+	}
+	m, ok := v.Member(s.cfg.Self)
+	return ok && m.State == ring.Active && s.allCaughtUp()
+}
+
+// Leads says whether this node is the first reachable owner of a partition.
+func (s *Store) Leads(p store.Partition) bool {
+	place := s.placement.Load()
+	if place == nil {
+		return false
+	}
+	owners := place.ring.Owners(p)
+	i := slices.IndexFunc(owners, s.alive)
+	return i >= 0 && owners[i] == s.cfg.Self
+}
+
+func (s *Store) alive(id p2p.NodeID) bool {
+	return id == s.cfg.Self || s.cfg.Members.Alive(id)
+}

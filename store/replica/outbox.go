@@ -1,0 +1,351 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"grapevine/p2p"
+)
+
+const (
+	maxBatchBytes = 192 << 10 // a published batch is split beyond this
+	maxUnacked    = 32 << 20  // bytes of batches kept for pushing
+	window        = 4 << 20   // unacknowledged bytes beyond which publishing waits
+	windowWait    = 250 * time.Millisecond
+	deliveryLife  = 10 * time.Second // then anti-entropy alone is left to do it
+	minAckTimeout = 30 * time.Millisecond
+	maxAckTimeout = time.Second
+	pushers       = 8 // concurrent direct pushes
+)
+
+// delivery is a batch on its way to the other owners of its partitions.
+type delivery struct {
+	number  uint64
+	message []byte
+	topic   *ownerSet
+	born    time.Time
+
+	mu       sync.Mutex
+	acked    map[p2p.NodeID]bool
+	pushing  map[p2p.NodeID]bool
+	progress chan struct{} // closed and replaced when copies may have changed
+}
+
+// copies counts durable copies, this node's included. Nodes that are only coming
+// to own the data are not counted.
+func (d *delivery) copies(alive func(p2p.NodeID) bool) (have, possible int, progress <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	have, possible = 1, 1
+	for _, o := range d.topic.owners {
+		switch {
+		case d.acked[o]:
+			have++
+			possible++
+		case alive(o):
+			possible++
+		}
+	}
+	return have, possible, d.progress
+}
+
+func (d *delivery) ack(from p2p.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acked[from] = true
+	d.wake()
+}
+
+func (d *delivery) wake() {
+	close(d.progress)
+	d.progress = make(chan struct{})
+}
+
+// outstanding gives the reachable peers that have not acknowledged.
+func (d *delivery) outstanding(alive func(p2p.NodeID) bool) []p2p.NodeID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []p2p.NodeID
+	for _, peer := range d.topic.peers {
+		if !d.acked[peer] && alive(peer) {
+			out = append(out, peer)
+		}
+	}
+	return out
+}
+
+// beginPush claims the push of the batch to a peer.
+func (d *delivery) beginPush(peer p2p.NodeID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pushing[peer] || d.acked[peer] {
+		return false
+	}
+	d.pushing[peer] = true
+	return true
+}
+
+func (d *delivery) endPush(peer p2p.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.pushing, peer)
+}
+
+// outbox holds the batches that some reachable owner has not acknowledged.
+type outbox struct {
+	mu      sync.Mutex
+	pending map[uint64]*delivery
+	order   []*delivery // oldest first; may hold some that are done
+	next    uint64
+	bytes   int
+	latency time.Duration // smoothed time to an acknowledgement
+	eased   chan struct{} // closed and replaced when bytes shrink
+	kick    chan struct{} // wakes the pusher
+}
+
+func newOutbox(first uint64) *outbox {
+	return &outbox{
+		pending: map[uint64]*delivery{}, next: first, latency: 10 * time.Millisecond,
+		eased: make(chan struct{}), kick: make(chan struct{}, 1),
+	}
+}
+
+func (o *outbox) add(set *ownerSet, now time.Time, encode func(number uint64) []byte) *delivery {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.next++
+	d := &delivery{
+		number: o.next, topic: set, born: now, message: encode(o.next),
+		acked: map[p2p.NodeID]bool{}, pushing: map[p2p.NodeID]bool{}, progress: make(chan struct{}),
+	}
+	o.pending[d.number] = d
+	o.order = append(o.order, d)
+	o.bytes += len(d.message)
+	for o.bytes > maxUnacked && len(o.order) > 1 {
+		o.dropLocked(o.order[0])
+		o.order = o.order[1:]
+	}
+	select {
+	case o.kick <- struct{}{}:
+	default:
+	}
+	return d
+}
+
+func (o *outbox) dropLocked(d *delivery) {
+	if _, ok := o.pending[d.number]; !ok {
+		return
+	}
+	delete(o.pending, d.number)
+	o.bytes -= len(d.message)
+	close(o.eased)
+	o.eased = make(chan struct{})
+}
+
+// acked notes a peer's acknowledgement and drops the delivery when all that are
+// reachable have it.
+func (o *outbox) acked(number uint64, from p2p.NodeID, now time.Time, alive func(p2p.NodeID) bool) {
+	o.mu.Lock()
+	d := o.pending[number]
+	if d != nil {
+		o.latency += (now.Sub(d.born) - o.latency) / 16
+	}
+	o.mu.Unlock()
+	if d == nil {
+		return
+	}
+	d.ack(from)
+	if len(d.outstanding(alive)) == 0 {
+		o.mu.Lock()
+		o.dropLocked(d)
+		o.mu.Unlock()
+	}
+}
+
+// overdue gives the deliveries that have waited longer than acknowledgements
+// take, dropping those that are done or past their life, and when to look again
+// (0: nothing is pending).
+func (o *outbox) overdue(now time.Time, alive func(p2p.NodeID) bool) (late []*delivery, again time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	timeout := min(max(4*o.latency, minAckTimeout), maxAckTimeout)
+	o.order = slices.DeleteFunc(o.order, func(d *delivery) bool {
+		_, pending := o.pending[d.number]
+		if pending && (now.Sub(d.born) > deliveryLife || len(d.outstanding(alive)) == 0) {
+			o.dropLocked(d)
+			pending = false
+		}
+		return !pending
+	})
+	for _, d := range o.order {
+		if now.Sub(d.born) < timeout {
+			break
+		}
+		late = append(late, d)
+	}
+	if len(o.order) == 0 {
+		return nil, 0
+	}
+	return late, timeout / 2
+}
+
+// recheck makes every waiting write count again: the set of reachable peers may
+// have changed.
+func (o *outbox) recheck() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, d := range o.pending {
+		d.mu.Lock()
+		d.wake()
+		d.mu.Unlock()
+	}
+}
+
+// waitWindow holds publishing back while much is unacknowledged, for a bounded
+// time, so that gossip is not driven into its silent drops.
+func (o *outbox) waitWindow(ctx context.Context) {
+	deadline := time.NewTimer(windowWait)
+	defer deadline.Stop()
+	for {
+		o.mu.Lock()
+		full, eased := o.bytes > window, o.eased
+		o.mu.Unlock()
+		if !full {
+			return
+		}
+		select {
+		case <-eased:
+		case <-deadline.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// publish hands the group's own writes to the publisher, batched by owner set.
+// Deliveries are attached before the writes are told that they are durable.
+func (s *Store) publish(group []work) {
+	place := s.placement.Load()
+	sets := map[*ownerSet][]*localWrite{}
+	for _, w := range group {
+		l, ok := w.(*localWrite)
+		if !ok || l.err != nil || len(l.delta.rows) == 0 {
+			continue
+		}
+		if set := place.sets[l.partition]; len(set.peers) > 0 {
+			sets[set] = append(sets[set], l)
+		}
+	}
+	for set, writes := range sets {
+		s.publishSet(place, set, writes)
+	}
+}
+
+func (s *Store) publishSet(place *placement, set *ownerSet, writes []*localWrite) {
+	for len(writes) > 0 {
+		b := batch{coordinator: s.cfg.Self, ring: place.ring.Digest()}
+		var bytes int64
+		n := 0
+		for ; n < len(writes) && (n == 0 || bytes+writes[n].bytes < maxBatchBytes); n++ {
+			b.deltas = append(b.deltas, writes[n].delta)
+			bytes += writes[n].bytes
+		}
+		d := s.outbox.add(set, s.cfg.Now(), func(number uint64) []byte {
+			b.number = number
+			return b.encode()
+		})
+		for _, w := range writes[:n] {
+			w.delivery = d
+		}
+		writes = writes[n:]
+		select {
+		case s.publishing <- d:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// runPublisher publishes deliveries in order, within the window.
+func (s *Store) runPublisher() {
+	for {
+		select {
+		case d := <-s.publishing:
+			s.outbox.waitWindow(s.ctx)
+			if err := s.topics.publish(s.ctx, d.topic, d.message); err != nil && s.ctx.Err() == nil {
+				s.log.Debug("publish failed; the batch will be pushed", "error", err)
+			}
+			s.metrics.published.Add(float64(len(d.message)))
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// runPusher sends a batch directly to the peers that gossip did not reach in
+// time. It sleeps while nothing is pending.
+func (s *Store) runPusher() {
+	for {
+		select {
+		case <-s.outbox.kick:
+		case <-s.ctx.Done():
+			return
+		}
+		for {
+			late, again := s.outbox.overdue(s.cfg.Now(), s.alive)
+			if again == 0 {
+				break
+			}
+			s.pushAll(late)
+			if !sleep(s.ctx, again) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) pushAll(late []*delivery) {
+	var group errgroup.Group
+	group.SetLimit(pushers)
+	for _, d := range late {
+		for _, peer := range d.outstanding(s.alive) {
+			if !d.beginPush(peer) {
+				continue
+			}
+			group.Go(func() error {
+				defer d.endPush(peer)
+				s.push(d, peer)
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // pushes report to their deliveries
+}
+
+func (s *Store) push(d *delivery, peer p2p.NodeID) {
+	ctx, cancel := context.WithTimeout(s.ctx, maxAckTimeout)
+	defer cancel()
+	s.metrics.pushed.Inc()
+	if _, err := s.cfg.Transport.Call(ctx, peer, protoPush, d.message); err != nil {
+		s.log.Debug("push failed", "peer", peer.Short(), "error", err)
+		return
+	}
+	s.outbox.acked(d.number, peer, s.cfg.Now(), s.alive)
+}
+
+// sleep waits for d and says whether ctx still runs.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,257 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"grapevine/crdt"
+	"grapevine/crdt/causal"
+	"grapevine/store"
+)
+
+// seeWait bounds how long an owner waits for a session's write to arrive before
+// another owner is asked.
+const seeWait = 250 * time.Millisecond
+
+// demand is what a read requires of the owner that answers it.
+type demand struct {
+	Needs  [][]byte `cbor:"1,keyasint,omitempty"` // dots
+	Quorum bool     `cbor:"2,keyasint,omitempty"`
+}
+
+func demandOf(ctx context.Context, p store.Partition) demand {
+	r := store.RequestOf(ctx)
+	if r == nil {
+		return demand{}
+	}
+	d := demand{Quorum: r.Consistency == store.Quorum}
+	for _, dot := range r.Needs(p) {
+		d.Needs = append(d.Needs, causal.AppendDot(nil, dot))
+	}
+	return d
+}
+
+func (d demand) dots() ([]causal.Dot, error) {
+	out := make([]causal.Dot, len(d.Needs))
+	for i, b := range d.Needs {
+		dot, _, err := causal.ConsumeDot(b)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = dot
+	}
+	return out, nil
+}
+
+// serves says whether this node may answer reads of a partition.
+func (s *Store) serves(p store.Partition) bool {
+	place := s.placement.Load()
+	return place != nil && place.own[p] && s.partitions[p].ready()
+}
+
+// meet waits until this node can answer a read as demanded, or says why not.
+func (s *Store) meet(ctx context.Context, p store.Partition, d demand) error {
+	if !s.serves(p) {
+		return errNotServing
+	}
+	if len(d.Needs) > 0 {
+		dots, err := d.dots()
+		if err != nil {
+			return err
+		}
+		if err := s.see(ctx, p, dots); err != nil {
+			return err
+		}
+	}
+	if d.Quorum {
+		return s.consult(ctx, p)
+	}
+	return nil
+}
+
+// see waits until all dots are applied here, for a bounded time.
+func (s *Store) see(ctx context.Context, p store.Partition, dots []causal.Dot) error {
+	if s.partitions[p].sees(dots) {
+		return nil
+	}
+	deadline := time.NewTimer(seeWait)
+	defer deadline.Stop()
+	for {
+		applied := s.applied.wait()
+		if s.partitions[p].sees(dots) {
+			return nil
+		}
+		select {
+		case <-applied:
+		case <-deadline.C:
+			return store.ErrBehind
+		case <-ctx.Done():
+			return store.ErrBehind
+		}
+	}
+}
+
+// consult makes this node hold everything that a majority of the owners, itself
+// included, has seen. A quorum read is then a local one, and has repaired what it
+// found missing.
+func (s *Store) consult(ctx context.Context, p store.Partition) error {
+	set := s.placement.Load().sets[p]
+	others := (len(set.owners) + 1) / 2
+	heard := 0
+	for _, peer := range set.owners {
+		if heard == others {
+			break
+		}
+		if !s.alive(peer) {
+			continue
+		}
+		theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
+		if err != nil {
+			continue
+		}
+		if err := s.fetch(ctx, peer, p, theirs[0]); err == nil {
+			heard++
+		}
+	}
+	if heard < others {
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+func (s *Store) getLocal(ks []store.Key) ([]crdt.Row, error) {
+	rows := make([]crdt.Row, len(ks))
+	err := s.engine.View(func(snapshot store.Snapshot) error {
+		for i, k := range ks {
+			var err error
+			if rows[i], _, err = readRow(snapshot, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return rows, err
+}
+
+func (s *Store) scanLocal(r store.Range) ([]store.Entry, error) {
+	var out []store.Entry
+	prefix := append(dataPrefix(nil, r.Slot, r.Family), r.Prefix...)
+	var after []byte
+	if r.After != "" {
+		after = dataKey(store.Key{Slot: r.Slot, Family: r.Family, Sort: r.After})
+	}
+	err := s.engine.View(func(snapshot store.Snapshot) error {
+		var failed error
+		err := snapshot.Scan(prefix, after, r.Reverse, func(key, value []byte) bool {
+			if bytes.Equal(key, after) {
+				return true
+			}
+			var e store.Entry
+			if e, failed = readEntry(key, value); failed != nil {
+				return false
+			}
+			if e.Row.Exists() {
+				out = append(out, e)
+			}
+			return len(out) < r.Limit
+		})
+		if err == nil {
+			err = failed
+		}
+		return err
+	})
+	return out, err
+}
+
+// readEntry copies an entry out of a scan.
+func readEntry(key, value []byte) (store.Entry, error) {
+	k, err := parseDataKey(key)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	row, _, err := crdt.ConsumeRow(bytes.Clone(value))
+	return store.Entry{Key: k, Row: row}, err
+}
+
+// scanIndexLocal reads the index of this node for some partitions.
+func (s *Store) scanIndexLocal(r store.IndexRange, wanted []bool) ([]store.Entry, error) {
+	var out []store.Entry
+	prefix := indexKey(r.Family, "")
+	var after []byte
+	if r.After != "" {
+		after = indexKey(r.Family, r.After)
+	}
+	err := s.engine.View(func(snapshot store.Snapshot) error {
+		var failed error
+		err := snapshot.Scan(prefix, after, r.Reverse, func(key, value []byte) bool {
+			if len(value) != 2 || bytes.Equal(key, after) {
+				return true
+			}
+			k := store.Key{
+				Slot:   store.Slot(binary.BigEndian.Uint16(value)),
+				Family: r.Family, Sort: string(key[len(prefix):]),
+			}
+			if !wanted[s.partitionOf(k.Slot)] {
+				return true
+			}
+			var row crdt.Row
+			if row, _, failed = readRow(snapshot, k); failed != nil {
+				return false
+			}
+			if row.Exists() {
+				out = append(out, store.Entry{Key: k, Row: row})
+			}
+			return len(out) < r.Limit
+		})
+		if err == nil {
+			err = failed
+		}
+		return err
+	})
+	return out, err
+}
+
+// ScanIndex implements store.Rows.
+func (s *Store) ScanIndex(ctx context.Context, r store.IndexRange) ([]store.Entry, store.Coverage, error) {
+	place := s.placement.Load()
+	if place == nil {
+		return nil, store.Coverage{}, store.ErrUnavailable
+	}
+	coverage := store.Coverage{Asked: len(s.partitions)}
+	shares := s.cover(ctx, place)
+	results := make([][]store.Entry, len(shares))
+	var group errgroup.Group
+	for i, share := range shares {
+		group.Go(func() error {
+			entries, err := s.scanIndexAt(ctx, share, r)
+			if err != nil {
+				return nil // the coverage says that the share is missing
+			}
+			results[i] = entries
+			shares[i].answered = true
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions return nil
+	for _, share := range shares {
+		if share.answered {
+			coverage.Answered += share.partitions
+		}
+	}
+	if coverage.Answered == 0 {
+		return nil, coverage, store.ErrUnavailable
+	}
+	out := slices.Concat(results...)
+	slices.SortFunc(out, func(a, b store.Entry) int {
+		if r.Reverse {
+			a, b = b, a
+		}
+		return bytes.Compare([]byte(a.Key.Sort), []byte(b.Key.Sort))
+	})
+	return out[:min(len(out), r.Limit)], coverage, nil
+}

@@ -1,0 +1,221 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"grapevine/crdt"
+	"grapevine/crdt/causal"
+	"grapevine/p2p"
+	"grapevine/store"
+)
+
+// readRequest is a read on behalf of another node: one of Keys, Range or Index.
+type readRequest struct {
+	Partition store.Partition   `cbor:"1,keyasint"`
+	Demand    demand            `cbor:"2,keyasint"`
+	Keys      [][]byte          `cbor:"3,keyasint,omitempty"`
+	Range     *store.Range      `cbor:"4,keyasint,omitempty"`
+	Index     *store.IndexRange `cbor:"5,keyasint,omitempty"`
+	Wanted    []bool            `cbor:"6,keyasint,omitempty"` // partitions of Index
+	Needs     []partitionDemand `cbor:"7,keyasint,omitempty"`
+}
+
+type partitionDemand struct {
+	Partition store.Partition `cbor:"1,keyasint"`
+	Demand    demand          `cbor:"2,keyasint"`
+}
+
+// readReply holds rows: for Keys one each in their order without the key, else
+// key and row.
+type readReply struct {
+	Rows [][]byte `cbor:"1,keyasint"`
+}
+
+// maxRead bounds the rows that one request may ask of another node.
+const maxRead = 4096
+
+func (s *Store) handleRead(ctx context.Context, _ p2p.NodeID, request readRequest) (readReply, error) {
+	if int(request.Partition) >= len(s.partitions) || len(request.Keys) > maxRead {
+		return readReply{}, errMalformed
+	}
+	switch {
+	case request.Range != nil:
+		r := *request.Range
+		if s.partitionOf(r.Slot) != request.Partition || r.Limit < 1 || r.Limit > maxRead {
+			return readReply{}, errMalformed
+		}
+		if err := s.meet(ctx, request.Partition, request.Demand); err != nil {
+			return readReply{}, err
+		}
+		return entriesReply(s.scanLocal(r))
+	case request.Index != nil:
+		return s.handleIndex(ctx, request)
+	default:
+		return s.handleGet(ctx, request)
+	}
+}
+
+func (s *Store) handleGet(ctx context.Context, request readRequest) (readReply, error) {
+	ks := make([]store.Key, len(request.Keys))
+	for i, b := range request.Keys {
+		k, _, err := consumeKey(b)
+		if err != nil || s.partitionOf(k.Slot) != request.Partition {
+			return readReply{}, errMalformed
+		}
+		ks[i] = k
+	}
+	if err := s.meet(ctx, request.Partition, request.Demand); err != nil {
+		return readReply{}, err
+	}
+	rows, err := s.getLocal(ks)
+	var reply readReply
+	for _, row := range rows {
+		reply.Rows = append(reply.Rows, row.Append(nil))
+	}
+	return reply, err
+}
+
+func (s *Store) handleIndex(ctx context.Context, request readRequest) (readReply, error) {
+	r := *request.Index
+	if len(request.Wanted) != len(s.partitions) || r.Limit < 1 || r.Limit > maxRead {
+		return readReply{}, errMalformed
+	}
+	for i, wanted := range request.Wanted {
+		if wanted && !s.serves(store.Partition(i)) {
+			return readReply{}, errNotServing
+		}
+	}
+	for _, n := range request.Needs {
+		if int(n.Partition) >= len(s.partitions) {
+			return readReply{}, errMalformed
+		}
+		if err := s.meet(ctx, n.Partition, n.Demand); err != nil {
+			return readReply{}, err
+		}
+	}
+	return entriesReply(s.scanIndexLocal(r, request.Wanted))
+}
+
+func entriesReply(entries []store.Entry, err error) (readReply, error) {
+	var reply readReply
+	for _, e := range entries {
+		reply.Rows = append(reply.Rows, e.Row.Append(appendKey(nil, e.Key)))
+	}
+	return reply, err
+}
+
+func (r readReply) entries() ([]store.Entry, error) {
+	out := make([]store.Entry, len(r.Rows))
+	for i, b := range r.Rows {
+		k, rest, err := consumeKey(b)
+		if err != nil {
+			return nil, err
+		}
+		row, _, err := crdt.ConsumeRow(rest)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = store.Entry{Key: k, Row: row}
+	}
+	return out, nil
+}
+
+func (s *Store) getRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, ks []store.Key) ([]crdt.Row, error) {
+	request := readRequest{Partition: p, Demand: d}
+	for _, k := range ks {
+		request.Keys = append(request.Keys, appendKey(nil, k))
+	}
+	var reply readReply
+	if err := s.call(ctx, node, protoRead, request, &reply); err != nil {
+		return nil, err
+	}
+	if len(reply.Rows) != len(ks) {
+		return nil, errMalformed
+	}
+	rows := make([]crdt.Row, len(ks))
+	for i, b := range reply.Rows {
+		row, _, err := crdt.ConsumeRow(b)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = row
+	}
+	return rows, nil
+}
+
+func (s *Store) scanRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, r store.Range) ([]store.Entry, error) {
+	var reply readReply
+	if err := s.call(ctx, node, protoRead, readRequest{Partition: p, Demand: d, Range: &r}, &reply); err != nil {
+		return nil, err
+	}
+	return reply.entries()
+}
+
+func (s *Store) scanIndexRemote(ctx context.Context, sh share, r store.IndexRange) ([]store.Entry, error) {
+	var reply readReply
+	request := readRequest{Index: &r, Wanted: sh.wanted, Needs: sh.needs}
+	if err := s.call(ctx, sh.node, protoRead, request, &reply); err != nil {
+		return nil, err
+	}
+	return reply.entries()
+}
+
+// writeRequest is a client's write that the receiver is to coordinate.
+type writeRequest struct {
+	Write      store.Write `cbor:"1,keyasint"`
+	Demand     demand      `cbor:"2,keyasint"`
+	Durability int         `cbor:"3,keyasint"`
+}
+
+type writeReply struct {
+	Partition store.Partition `cbor:"1,keyasint"`
+	Dot       []byte          `cbor:"2,keyasint"`
+	Copies    int             `cbor:"3,keyasint"`
+	TooFew    bool            `cbor:"4,keyasint"` // store.ErrDurability
+}
+
+func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequest) (writeReply, error) {
+	p, size, err := s.checkWrite(request.Write)
+	if err != nil {
+		return writeReply{}, err
+	}
+	receipt, err := s.writeHere(ctx, p, request.Write, size, request.Demand, request.Durability)
+	reply := writeReply{
+		Partition: p, Dot: causal.AppendDot(nil, receipt.Dot), Copies: receipt.Copies,
+		TooFew: errors.Is(err, store.ErrDurability),
+	}
+	if reply.TooFew {
+		err = nil
+	}
+	return reply, err
+}
+
+func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write, d demand, durability int) (store.Receipt, error) {
+	var reply writeReply
+	if err := s.call(ctx, node, protoWrite, writeRequest{Write: w, Demand: d, Durability: durability}, &reply); err != nil {
+		if errors.Is(err, p2p.ErrLost) {
+			// Another owner must not be tried: the row would be born twice, and a
+			// removal that saw one birth would leave the other.
+			err = store.ErrUncertain
+		}
+		return store.Receipt{}, err
+	}
+	dot, _, err := causal.ConsumeDot(reply.Dot)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	receipt := store.Receipt{Partition: reply.Partition, Dot: dot, Copies: reply.Copies}
+	if reply.TooFew {
+		return receipt, store.ErrDurability
+	}
+	return receipt, nil
+}
+
+func groupWithLimit(ctx context.Context, n int) (*errgroup.Group, context.Context) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(n)
+	return group, ctx
+}

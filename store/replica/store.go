@@ -1,0 +1,323 @@
+package replica
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"grapevine/crdt/causal"
+	"grapevine/crdt/hlc"
+	"grapevine/p2p"
+	"grapevine/store"
+	"grapevine/store/ring"
+)
+
+// Config is what a Store is made of. All fields without a stated default are
+// required.
+type Config struct {
+	Self        p2p.NodeID
+	Engine      store.Engine // the caller closes it after the Store
+	Transport   p2p.Transport
+	Broadcaster p2p.Broadcaster
+	Members     p2p.Members
+	Router      Router
+
+	// Found is the cluster to found when the engine holds no ring view. Nil means
+	// to learn the view from a member.
+	Found  *ring.Cluster
+	Weight uint32 // 100 is an ordinary node; the default
+	Zone   string
+
+	// Indexed says of which families ScanIndex can be asked.
+	Indexed func(store.Family) bool
+	// Invalidate is told of every changed row.
+	Invalidate store.Invalidator
+
+	// SyncEvery is the mean time between rounds of anti-entropy; default 1 s.
+	SyncEvery time.Duration
+	Now       func() time.Time      // wall clock; default time.Now
+	Log       *slog.Logger          // default slog.Default
+	Metrics   prometheus.Registerer // default: not registered
+}
+
+// Store is a node's part of the replicated store. It implements store.Rows and
+// store.ChangeLog and is safe for concurrent use.
+type Store struct {
+	cfg     Config
+	log     *slog.Logger
+	engine  store.Engine
+	replica causal.Replica
+	clock   *hlc.Clock
+	started time.Time
+	metrics *metrics
+
+	viewMu sync.Mutex
+	view   *ring.View // nil before this node has joined
+
+	placement  atomic.Pointer[placement] // nil before this node has joined
+	partitions []*partition              // set before placement is
+	known      chan struct{}             // closed when placement is set
+
+	// committing is held while a transaction becomes durable and known, so that a
+	// reader can have rows and the context that belongs to them.
+	committing sync.RWMutex
+
+	queue      chan work
+	room       *semaphore.Weighted
+	lastChange atomic.Uint64
+	trimmed    atomic.Uint64
+	outbox     *outbox
+	publishing chan *delivery
+	acks       acks
+	topics     *topics
+	ringGossip p2p.Topic
+	kicks      chan p2p.NodeID
+
+	applied     broadcast // dots were applied
+	appended    signal    // changes were logged
+	progress    signal    // partitions have caught up
+	ringChanged signal
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// Open starts a Store on an engine. It registers its handlers with the transport
+// and returns at once; Serving tells when the store takes requests.
+func Open(cfg Config) (*Store, error) {
+	cfg.setDefaults()
+	s := &Store{
+		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: cfg.Now(),
+		known: make(chan struct{}), queue: make(chan work, queueLen),
+		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
+		kicks: make(chan p2p.NodeID, 64),
+	}
+	s.topics = &topics{broadcaster: cfg.Broadcaster, receive: s.receiveGossip, joined: map[string]p2p.Topic{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.loadIdentity(); err != nil {
+		return nil, err
+	}
+	s.metrics = newMetrics(cfg.Metrics, s)
+	s.outbox = newOutbox(uint64(s.clock.Now()))
+	s.register()
+	var err error
+	if s.ringGossip, err = cfg.Broadcaster.Join(ringTopic, s.receiveRing); err != nil {
+		return nil, fmt.Errorf("replica: %w", err)
+	}
+	if err := s.loadView(); err != nil {
+		return nil, fmt.Errorf("replica: %w", err)
+	}
+	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runSync, s.runMembership} {
+		s.done.Go(run)
+	}
+	return s, nil
+}
+
+func (c *Config) setDefaults() {
+	if c.Weight == 0 {
+		c.Weight = 100
+	}
+	if c.SyncEvery == 0 {
+		c.SyncEvery = time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+// Close stops the store. Writes that have not been committed fail; the engine
+// stays open.
+func (s *Store) Close() error {
+	s.cancel()
+	s.done.Wait()
+	s.topics.close()
+	return s.ringGossip.Close()
+}
+
+// Replica is the incarnation of this node's disk.
+func (s *Store) Replica() causal.Replica { return s.replica }
+
+// Serving is closed when the store knows the ring and takes requests.
+func (s *Store) Serving() <-chan struct{} { return s.known }
+
+func (s *Store) register() {
+	t := s.cfg.Transport
+	t.Handle(protoRing, s.handleRing)
+	t.Handle(protoAck, s.afterJoin(s.handleAck))
+	t.Handle(protoPush, s.afterJoin(s.handlePush))
+	handle(s, protoSync, s.handleSync)
+	handle(s, protoVecs, s.handleVecs)
+	handle(s, protoFetch, s.handleFetch)
+	handle(s, protoRead, s.handleRead)
+	handle(s, protoWrite, s.handleWrite)
+}
+
+// afterJoin refuses requests that need the ring before this node knows it.
+func (s *Store) afterJoin(h p2p.Handler) p2p.Handler {
+	return func(ctx context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
+		if s.placement.Load() == nil {
+			return nil, wireError(store.ErrUnavailable)
+		}
+		return h(ctx, from, request)
+	}
+}
+
+// loadIdentity reads this incarnation and its clock, or draws a new one.
+func (s *Store) loadIdentity() error {
+	var floor hlc.Timestamp
+	err := s.engine.View(func(snapshot store.Snapshot) error {
+		id, _, err := snapshot.Get(metaKey(metaReplica))
+		if len(id) == 8 {
+			s.replica = causal.Replica(binary.BigEndian.Uint64(id))
+		}
+		if err != nil {
+			return err
+		}
+		at, _, err := snapshot.Get(metaKey(metaClock))
+		if len(at) == 8 {
+			floor = hlc.Timestamp(binary.BigEndian.Uint64(at))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replica: reading identity: %w", err)
+	}
+	s.clock = hlc.NewClock(s.cfg.Now, floor)
+	if s.replica != 0 {
+		return nil
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	id[0] |= 0x80 // never 0
+	var b store.Batch
+	b.Put(metaKey(metaReplica), id[:])
+	if err := s.engine.Commit(s.ctx, &b); err != nil {
+		return fmt.Errorf("replica: writing identity: %w", err)
+	}
+	s.replica = causal.Replica(binary.BigEndian.Uint64(id[:]))
+	return nil
+}
+
+// loadView takes up the ring view of the last run, or founds the cluster.
+func (s *Store) loadView() error {
+	var encoded []byte
+	err := s.engine.View(func(snapshot store.Snapshot) (err error) {
+		encoded, _, err = snapshot.Get(metaKey(metaView))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if encoded != nil {
+		v, _, err := ring.ConsumeView(encoded)
+		if err != nil {
+			return fmt.Errorf("ring view: %w", err)
+		}
+		s.viewMu.Lock()
+		defer s.viewMu.Unlock()
+		return s.install(v)
+	}
+	if s.cfg.Found == nil {
+		return nil
+	}
+	v := ring.NewView(*s.cfg.Found)
+	v.Set(ring.Member{
+		Node: s.cfg.Self, Replica: s.replica, State: ring.Active,
+		Weight: s.cfg.Weight, Zone: s.cfg.Zone, Epoch: 1,
+	})
+	return s.adopt(v)
+}
+
+// loadPartitions rebuilds the version vectors from the log of dots, which holds
+// a dot if and only if its effects are in the engine.
+func (s *Store) loadPartitions(pl *placement) error {
+	partitions := make([]*partition, pl.ring.Partitions())
+	for i := range partitions {
+		partitions[i] = newPartition()
+		// A partition that nobody else stores has nobody to catch up with.
+		partitions[i].caughtUp = pl.own[i] && len(pl.sets[i].owners) == 0
+	}
+	err := s.engine.View(func(snapshot store.Snapshot) error {
+		var failed error
+		err := snapshot.Scan([]byte{spaceDots}, nil, false, func(key, _ []byte) bool {
+			p, d, err := parseDotKey(key)
+			if err == nil && int(p) >= len(partitions) {
+				err = errors.New("a logged dot lies in no partition")
+			}
+			if failed = err; err != nil {
+				return false
+			}
+			partitions[p].vector.Add(d)
+			return true
+		})
+		if err == nil {
+			err = failed
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.partitions = partitions
+	return s.loadLastChange()
+}
+
+func (s *Store) loadLastChange() error {
+	return s.engine.View(func(snapshot store.Snapshot) error {
+		return snapshot.Scan([]byte{spaceChanges}, nil, true, func(key, _ []byte) bool {
+			if len(key) == 9 {
+				s.lastChange.Store(binary.BigEndian.Uint64(key[1:]))
+			}
+			return false
+		})
+	})
+}
+
+// partitionOf maps slots to partitions. It needs the ring.
+func (s *Store) partitionOf(slot store.Slot) store.Partition {
+	pl := s.placement.Load()
+	if pl == nil {
+		return 0
+	}
+	return pl.ring.PartitionOf(slot)
+}
+
+// stores says whether this node keeps a copy of a partition.
+func (s *Store) stores(p store.Partition) bool { return s.placement.Load().hold[p] }
+
+// broadcast wakes all who wait for the next event.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *broadcast) broadcast() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}

@@ -1,0 +1,125 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"grapevine/p2p"
+	"grapevine/store"
+)
+
+// copiesWait bounds how long an acknowledgement waits for copies beyond the
+// coordinator's. What is missing then is still delivered.
+const copiesWait = 2 * time.Second
+
+// defaultCopies is W: the durable copies a write waits for when its client says
+// nothing.
+const defaultCopies = 2
+
+// Write implements store.Rows.
+func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error) {
+	if s.placement.Load() == nil {
+		return store.Receipt{}, store.ErrUnavailable
+	}
+	p, size, err := s.checkWrite(w)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	request := store.RequestOf(ctx)
+	d := demandOf(ctx, p)
+	durability := store.Default
+	if request != nil {
+		durability = request.Durability
+	}
+	order := s.readOrder(p)
+	if w.Serial {
+		order = s.serialOrder(p)
+	}
+	var receipt store.Receipt
+	err = s.atOwner(ctx, p, order,
+		func() error {
+			receipt, err = s.writeHere(ctx, p, w, size, d, durability)
+			return err
+		},
+		func(ctx context.Context, node p2p.NodeID) error {
+			receipt, err = s.writeRemote(ctx, node, w, d, durability)
+			return err
+		})
+	if err == nil || errors.Is(err, store.ErrDurability) {
+		request.Record(receipt)
+	}
+	return receipt, err
+}
+
+// writeHere coordinates a write.
+func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write, size int, d demand, durability int) (store.Receipt, error) {
+	if !s.placement.Load().own[p] {
+		return store.Receipt{}, errNotServing
+	}
+	// A row that this node has not seen cannot be updated, and conditions on it
+	// would be judged wrongly: wait as a read would.
+	d.Quorum = false
+	if err := s.meet(ctx, p, d); err != nil {
+		return store.Receipt{}, err
+	}
+	local := newLocalWrite(p, w, size)
+	if err := s.submit(ctx, local); err != nil {
+		return store.Receipt{}, err
+	}
+	// Once queued the write happens, whatever becomes of its client.
+	<-local.done
+	if local.err != nil {
+		return store.Receipt{}, local.err
+	}
+	receipt := store.Receipt{Partition: p, Dot: local.delta.dot, Copies: 1}
+	if local.delta.dot.IsZero() {
+		return store.Receipt{Partition: p}, nil // it changed nothing: no copies to speak of
+	}
+	return s.waitCopies(ctx, receipt, local.delivery, durability)
+}
+
+// waitCopies waits until the write has as many durable copies as wanted.
+func (s *Store) waitCopies(ctx context.Context, receipt store.Receipt, d *delivery, durability int) (store.Receipt, error) {
+	wanted := s.wantedCopies(durability)
+	if d == nil { // this node is the only owner
+		return receipt, enough(receipt.Copies, wanted, durability)
+	}
+	deadline := time.NewTimer(copiesWait)
+	defer deadline.Stop()
+	for {
+		have, possible, progress := d.copies(s.alive)
+		receipt.Copies = have
+		if have >= wanted || (durability == store.Default && have >= possible) {
+			return receipt, nil
+		}
+		select {
+		case <-progress:
+		case <-deadline.C:
+			return receipt, enough(have, wanted, durability)
+		case <-ctx.Done():
+			return receipt, enough(have, wanted, durability)
+		}
+	}
+}
+
+func (s *Store) wantedCopies(durability int) int {
+	copies := s.placement.Load().ring.Copies()
+	switch durability {
+	case store.Default:
+		return min(defaultCopies, copies)
+	case store.All:
+		return copies
+	default:
+		return durability
+	}
+}
+
+// enough judges the copies there are. By default any number is: the client is
+// told how many.
+func enough(have, wanted, durability int) error {
+	if durability == store.Default || have >= wanted {
+		return nil
+	}
+	return store.ErrDurability
+}
