@@ -1,0 +1,74 @@
+package simnet
+
+import (
+	"context"
+	"sync"
+
+	"grapevine/p2p"
+)
+
+// Node is one node's end of the network.
+type Node struct {
+	net    *Network
+	id     p2p.NodeID
+	addrs  p2p.Addrs
+	ctx    context.Context // ends when streams and gossip do
+	cancel context.CancelFunc
+	serves sync.WaitGroup // handlers that run on this node
+
+	// The rest is guarded by the network's mutex.
+	closed   bool // streams and gossip
+	left     bool // membership
+	handlers map[string]p2p.Handler
+	outboxes map[address]*outbox
+	topics   map[string]*subscription
+	watchers map[chan struct{}]struct{}
+}
+
+// Transport gives the node's streams. Closing it ends the node's gossip too, as
+// both run over the same connections.
+func (n *Node) Transport() p2p.Transport { return (*transport)(n) }
+
+// Broadcaster gives the node's gossip.
+func (n *Node) Broadcaster() p2p.Broadcaster { return (*broadcaster)(n) }
+
+// Members gives the node's view of who is alive.
+func (n *Node) Members() p2p.Members { return (*members)(n) }
+
+// shut ends streams and gossip without waiting. The network's mutex is held.
+func (n *Node) shut() {
+	if n.closed {
+		return
+	}
+	n.closed = true
+	n.cancel()
+	for _, s := range n.topics {
+		s.shut()
+	}
+	clear(n.topics)
+}
+
+// serve runs the handler of a protocol on this node, in the caller's goroutine.
+// It reports ErrUnreachable when the node is down.
+func (n *Node) serve(caller context.Context, from p2p.NodeID, protocol string, request []byte) ([]byte, error) {
+	n.net.mu.Lock()
+	h, closed := n.handlers[protocol], n.closed
+	if !closed {
+		n.serves.Add(1)
+	}
+	n.net.mu.Unlock()
+	if closed {
+		return nil, p2p.ErrLost
+	}
+	defer n.serves.Done()
+	if h == nil {
+		return nil, &p2p.RemoteError{Code: internal, Message: "no handler for " + protocol}
+	}
+	ctx := n.ctx
+	if deadline, ok := caller.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	return h(ctx, from, request)
+}
