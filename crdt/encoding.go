@@ -40,13 +40,13 @@ func (r Row) Append(b []byte) []byte {
 func ConsumeRow(b []byte) (Row, []byte, error) {
 	d := decoder{rest: b}
 	var r Row
-	for range d.count() {
+	for n := d.count(); n > 0 && !d.failed; n-- {
 		r.Births = append(r.Births, Birth{Dot: d.dot(), Time: d.time(), Value: d.bytes()})
 	}
-	for range d.count() {
+	for n := d.count(); n > 0 && !d.failed; n-- {
 		r.Fields = append(r.Fields, Field{ID: d.byte(), Birth: d.dot(), Dot: d.dot(), Time: d.time(), Value: d.bytes()})
 	}
-	for range d.count() {
+	for n := d.count(); n > 0 && !d.failed; n-- {
 		r.Removed = append(r.Removed, d.dot())
 	}
 	if d.failed || !r.ordered() {

@@ -2,11 +2,12 @@ package causal
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sort"
 )
 
-// Range is a closed interval of sequence numbers, First <= Last.
+// Range is a closed interval of sequence numbers, 0 < First <= Last < MaxUint64.
 type Range struct{ First, Last uint64 }
 
 // Ranges is a set of sequence numbers as disjoint, non-adjacent ranges in
@@ -111,7 +112,8 @@ func consumeRanges(b []byte) (Ranges, []byte, error) {
 		}
 		r := Range{First: at + gap, Last: at + gap + width}
 		adjacent := i > 0 && gap < 2
-		if r.First == 0 || adjacent || r.First < at || r.Last < r.First {
+		overflow := r.First < at || r.Last < r.First || r.Last == math.MaxUint64
+		if r.First == 0 || adjacent || overflow {
 			return nil, nil, ErrMalformed
 		}
 		rs, at, b = append(rs, r), r.Last, b[n+m:]

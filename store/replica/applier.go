@@ -71,21 +71,45 @@ func (s *Store) refuseQueued() {
 }
 
 func (s *Store) applyGroup(first work) {
-	var group []work
+	group := []work{first}
+	err := s.transact(func(t *txn) error {
+		err := first.add(t)
+		for err == nil {
+			w := s.nextWork(t)
+			if w == nil {
+				break
+			}
+			group = append(group, w)
+			err = w.add(t)
+		}
+		return err
+	})
+	if err != nil && len(group) > 1 {
+		// One piece may be at fault, or the group be larger than was estimated.
+		for _, w := range group {
+			s.conclude([]work{w}, s.transact(w.add))
+		}
+	} else {
+		s.conclude(group, err)
+	}
+	s.flushAcks()
+}
+
+// transact runs fn on a transaction over a snapshot and commits it.
+func (s *Store) transact(fn func(*txn) error) error {
 	var t *txn
 	err := s.engine.View(func(snapshot store.Snapshot) error {
 		t = s.newTxn(snapshot)
-		for w := first; w != nil; w = s.nextWork(t) {
-			group = append(group, w)
-			if err := w.add(t); err != nil {
-				return err
-			}
-		}
-		return nil
+		return fn(t)
 	})
-	if err == nil {
-		err = s.commit(t)
+	if err != nil {
+		return err
 	}
+	return s.commit(t)
+}
+
+// conclude publishes what was committed and tells everybody who waits.
+func (s *Store) conclude(group []work, err error) {
 	if err != nil && !errors.Is(err, store.ErrNoSpace) {
 		s.log.Error("commit failed", "error", err, "work", len(group))
 	}
@@ -96,7 +120,6 @@ func (s *Store) applyGroup(first work) {
 		s.room.Release(w.size())
 		w.finish(err)
 	}
-	s.flushAcks()
 }
 
 // nextWork gives more work for the transaction, nil when it is full or nothing
@@ -121,18 +144,13 @@ func (s *Store) commit(t *txn) error {
 		return nil
 	}
 	// A commit that has begun must be seen through: its dots are either used or not.
-	s.committing.Lock()
 	if err := s.engine.Commit(context.WithoutCancel(s.ctx), &t.batch); err != nil {
-		s.committing.Unlock()
 		return err
 	}
 	s.cfg.Invalidate(t.dirtyKeys())
 	for p, seen := range t.seen {
-		if !seen.adding.Empty() {
-			s.partitions[p].add(seen.adding)
-		}
+		s.partitions[p].add(seen.adding, t.grown[p])
 	}
-	s.committing.Unlock()
 	if n := len(t.changes); n > 0 {
 		s.lastChange.Store(t.changes[n-1].Seq)
 		s.metrics.applied.Add(float64(n))
@@ -224,22 +242,15 @@ type page struct {
 	done      chan error
 }
 
-// pageDot is one dot of a page and the indices of its rows.
+// pageDot is one dot of a page and what it did.
 type pageDot struct {
-	dot  causal.Dot
-	rows []int
+	dot     causal.Dot
+	touched []touched
 }
 
 func (pg *page) size() int64      { return pg.bytes }
 func (pg *page) add(t *txn) error { return t.applyPage(pg) }
 func (pg *page) finish(err error) { pg.done <- err }
-func (pg *page) covered() *causal.Vector {
-	v := causal.NewVector()
-	for _, d := range pg.dots {
-		v.Add(d.dot)
-	}
-	return v
-}
 
 // checkWrite refuses a write that cannot be applied, and sorts its fields.
 func (s *Store) checkWrite(w store.Write) (store.Partition, int, error) {

@@ -30,14 +30,58 @@ func (d *delta) append(b []byte) []byte {
 	return b
 }
 
-// keys gives the distinct keys of the delta; the coordinator saw to it that no
-// key comes twice.
-func (d *delta) keys() []store.Key {
-	ks := make([]store.Key, len(d.rows))
+// touched is what the log of dots keeps of a write, per row: which row it was, and
+// which births the write ended there.
+type touched struct {
+	key   store.Key
+	ended []causal.Dot
+}
+
+// touched gives the rows of the delta; the coordinator saw to it that no key
+// comes twice.
+func (d *delta) touched() []touched {
+	rows := make([]touched, len(d.rows))
 	for i, e := range d.rows {
-		ks[i] = e.Key
+		rows[i] = touched{e.Key, e.Row.Removed}
 	}
-	return ks
+	return rows
+}
+
+func appendTouched(b []byte, rows []touched) []byte {
+	b = binary.AppendUvarint(b, uint64(len(rows)))
+	for _, r := range rows {
+		b = appendKey(b, r.key)
+		b = binary.AppendUvarint(b, uint64(len(r.ended)))
+		for _, d := range r.ended {
+			b = causal.AppendDot(b, d)
+		}
+	}
+	return b
+}
+
+func consumeTouched(b []byte) ([]touched, error) {
+	count, b, err := consumeCount(b)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]touched, count)
+	for i := range rows {
+		if rows[i].key, b, err = consumeKey(b); err != nil {
+			return nil, err
+		}
+		var ended int
+		if ended, b, err = consumeCount(b); err != nil {
+			return nil, err
+		}
+		for range ended {
+			var d causal.Dot
+			if d, b, err = causal.ConsumeDot(b); err != nil {
+				return nil, err
+			}
+			rows[i].ended = append(rows[i].ended, d)
+		}
+	}
+	return rows, nil
 }
 
 // consumeDelta reads a delta and refuses one that no coordinator would make:

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"sync"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
@@ -21,15 +20,9 @@ type fetchRequest struct {
 // fetchReply is a page: as many of the wanted dots as fit, the rows they touched
 // in their present state, and the context of that state.
 type fetchReply struct {
-	Context []byte    `cbor:"1,keyasint"`
-	Rows    [][]byte  `cbor:"2,keyasint"` // key, row
-	Dots    []pageRow `cbor:"3,keyasint"`
-}
-
-type pageRow struct {
-	_    struct{} `cbor:",toarray"`
-	Dot  []byte
-	Rows []int
+	Context []byte   `cbor:"1,keyasint"`
+	Rows    [][]byte `cbor:"2,keyasint"` // key, row
+	Dots    [][]byte `cbor:"3,keyasint"` // dot, what it touched
 }
 
 func (s *Store) fetchPage(ctx context.Context, peer p2p.NodeID, p store.Partition, missing *causal.Vector) (*page, error) {
@@ -65,26 +58,29 @@ func (s *Store) readPage(p store.Partition, reply fetchReply) (*page, error) {
 		}
 		pg.rows = append(pg.rows, store.Entry{Key: k, Row: row})
 	}
-	for _, d := range reply.Dots {
-		dot, _, err := causal.ConsumeDot(d.Dot)
+	for _, b := range reply.Dots {
+		dot, rest, err := causal.ConsumeDot(b)
 		if err != nil || !pg.theirs.Contains(dot) {
 			return nil, errMalformed
 		}
-		for _, i := range d.Rows {
-			if i < 0 || i >= len(pg.rows) {
+		rows, err := consumeTouched(rest)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if s.partitionOf(r.key.Slot) != p {
 				return nil, errMalformed
 			}
 		}
-		pg.dots = append(pg.dots, pageDot{dot: dot, rows: d.Rows})
-		pg.bytes += 64
+		pg.dots = append(pg.dots, pageDot{dot, rows})
+		pg.bytes += int64(len(b))
 	}
 	return pg, nil
 }
 
-// handleFetch gathers a page. Its context must be exactly that of its rows. Were
-// it newer, a birth that the rows do not show yet would pass for removed; were it
-// older, so would nothing for a birth whose removal came first and was forgotten
-// when the birth arrived.
+// handleFetch gathers a page. The context is taken before the rows are read: it
+// may be older than they are, but never newer, for then a birth that they do not
+// show yet would pass for removed.
 func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchRequest) (fetchReply, error) {
 	if int(request.Partition) >= len(s.partitions) {
 		return fetchReply{}, errMalformed
@@ -93,14 +89,13 @@ func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchReques
 	if err != nil {
 		return fetchReply{}, err
 	}
-	b := pageBuilder{partition: request.Partition, index: map[store.Key]int{}}
-	s.committing.RLock()
-	unlock := sync.OnceFunc(s.committing.RUnlock)
-	defer unlock()
+	b := pageBuilder{
+		partition: request.Partition,
+		mine:      s.partitions[request.Partition].snapshot(),
+		sent:      map[store.Key]bool{},
+	}
+	b.reply.Context = b.mine.Append(nil)
 	err = s.engine.View(func(snapshot store.Snapshot) error {
-		b.mine = s.partitions[request.Partition].snapshot()
-		unlock() // the snapshot stands still from here on
-		b.reply.Context = b.mine.Append(nil)
 		for _, replica := range wanted.Replicas() {
 			for _, r := range wanted.Ranges(replica) {
 				if err := b.addRange(snapshot, replica, r); err != nil {
@@ -117,7 +112,7 @@ type pageBuilder struct {
 	partition store.Partition
 	mine      *causal.Vector
 	reply     fetchReply
-	index     map[store.Key]int // key -> position in reply.Rows
+	sent      map[store.Key]bool // the keys in reply.Rows
 	bytes     int
 }
 
@@ -144,26 +139,25 @@ func (b *pageBuilder) addRange(snapshot store.Snapshot, replica causal.Replica, 
 }
 
 func (b *pageBuilder) addDot(snapshot store.Snapshot, dot causal.Dot, logged []byte) error {
-	keys, _, err := consumeKeys(logged)
+	rows, err := consumeTouched(logged)
 	if err != nil {
 		return err
 	}
-	entry := pageRow{Dot: causal.AppendDot(nil, dot)}
-	for _, k := range keys {
-		at, ok := b.index[k]
-		if !ok {
-			row, _, err := readRow(snapshot, k)
-			if err != nil {
-				return err
-			}
-			at = len(b.reply.Rows)
-			b.index[k] = at
-			b.reply.Rows = append(b.reply.Rows, row.Append(appendKey(nil, k)))
-			b.bytes += len(b.reply.Rows[at])
+	for _, r := range rows {
+		if b.sent[r.key] {
+			continue
 		}
-		entry.Rows = append(entry.Rows, at)
+		row, _, err := readRow(snapshot, r.key)
+		if err != nil {
+			return err
+		}
+		encoded := row.Append(appendKey(nil, r.key))
+		b.sent[r.key] = true
+		b.reply.Rows = append(b.reply.Rows, encoded)
+		b.bytes += len(encoded)
 	}
-	b.bytes += len(entry.Dot) + 4*len(entry.Rows)
+	entry := append(causal.AppendDot(nil, dot), logged...)
+	b.bytes += len(entry)
 	b.reply.Dots = append(b.reply.Dots, entry)
 	return nil
 }

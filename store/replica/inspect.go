@@ -21,6 +21,7 @@ type PartitionStatus struct {
 	Stored    bool       // this node keeps a copy
 	CaughtUp  bool       // and serves reads from it
 	Writes    uint64     // dots seen
+	Rows      int        // rows stored here, those that only wait for others included
 	VectorSum uint64     // equal for equal version vectors
 }
 
@@ -55,7 +56,9 @@ func (s *Store) Status() []PartitionStatus {
 		if st.Stored {
 			st.CaughtUp = p.ready()
 			st.VectorSum = p.vectorDigest()
-			st.Writes = p.snapshot().Len()
+			p.mu.Lock()
+			st.Writes, st.Rows = p.vector.Len(), p.rows
+			p.mu.Unlock()
 		}
 		out[i] = st
 	}

@@ -12,7 +12,7 @@ import (
 const (
 	spaceData    = 'd' // slot, family, sort      -> row
 	spaceIndex   = 'i' // family, sort            -> slot, for indexed families
-	spaceDots    = 'l' // partition, replica, seq -> keys that the dot touched
+	spaceDots    = 'l' // partition, replica, seq -> what the dot touched and ended
 	spaceChanges = 'c' // last seq of a commit    -> changes of the commit
 	spaceMeta    = 'm' // name                    -> this node's own state
 )

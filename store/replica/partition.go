@@ -17,6 +17,7 @@ type partition struct {
 	// it finds its effect in the engine.
 	vector *causal.Vector
 	digest uint64 // of vector; 0 when not known
+	rows   int    // stored, visible or not
 	// caughtUp says that reads may be served: the vector has covered what each
 	// reachable owner had when this node came to own the partition.
 	caughtUp bool
@@ -47,12 +48,13 @@ func (p *partition) snapshot() *causal.Vector {
 	return p.vector.Clone()
 }
 
-// add records dots as applied.
-func (p *partition) add(dots *causal.Vector) {
+// add records dots as applied, and the change in the number of rows.
+func (p *partition) add(dots *causal.Vector, rows int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.vector.Merge(dots)
 	p.digest = 0
+	p.rows += rows
 }
 
 // vectorDigest is equal for equal vectors and never 0.

@@ -74,6 +74,25 @@ func (s *Store) meet(ctx context.Context, p store.Partition, d demand) error {
 	return nil
 }
 
+// Current says whether this node owns a slot, has caught up with its partition,
+// and has applied what the context's session wrote there: whether an answer
+// cached here and not invalidated since is as good as a local read.
+func (s *Store) Current(ctx context.Context, slot store.Slot) bool {
+	p := s.partitionOf(slot)
+	if !s.serves(p) {
+		return false
+	}
+	r := store.RequestOf(ctx)
+	if r == nil {
+		return true
+	}
+	if r.Consistency == store.Quorum {
+		return false
+	}
+	needs := r.Needs(p)
+	return len(needs) == 0 || s.partitions[p].sees(needs)
+}
+
 // see waits until all dots are applied here, for a bounded time.
 func (s *Store) see(ctx context.Context, p store.Partition, dots []causal.Dot) error {
 	if s.partitions[p].sees(dots) {

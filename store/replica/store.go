@@ -67,10 +67,6 @@ type Store struct {
 	partitions []*partition              // set before placement is
 	known      chan struct{}             // closed when placement is set
 
-	// committing is held while a transaction becomes durable and known, so that a
-	// reader can have rows and the context that belongs to them.
-	committing sync.RWMutex
-
 	queue      chan work
 	room       *semaphore.Weighted
 	lastChange atomic.Uint64
@@ -242,7 +238,7 @@ func (s *Store) loadView() error {
 }
 
 // loadPartitions rebuilds the version vectors from the log of dots, which holds
-// a dot if and only if its effects are in the engine.
+// a dot if and only if its effects are in the engine, and counts the rows.
 func (s *Store) loadPartitions(pl *placement) error {
 	partitions := make([]*partition, pl.ring.Partitions())
 	for i := range partitions {
@@ -266,7 +262,15 @@ func (s *Store) loadPartitions(pl *placement) error {
 		if err == nil {
 			err = failed
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return snapshot.Scan([]byte{spaceData}, nil, false, func(key, _ []byte) bool {
+			if len(key) >= 4 {
+				partitions[pl.ring.PartitionOf(store.Slot(binary.BigEndian.Uint16(key[1:])))].rows++
+			}
+			return true
+		})
 	})
 	if err != nil {
 		return err

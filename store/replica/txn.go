@@ -21,6 +21,7 @@ type txn struct {
 	batch    store.Batch
 	changes  []store.Change
 	staged   int // bytes, estimated, of staged rows
+	grown    map[store.Partition]int
 	clock    hlc.Timestamp
 }
 
@@ -36,7 +37,7 @@ func (s *Store) newTxn(snapshot store.Snapshot) *txn {
 	return &txn{
 		s: s, snapshot: snapshot,
 		rows: map[store.Key]*staged{},
-		seen: map[store.Partition]seenBy{},
+		seen: map[store.Partition]seenBy{}, grown: map[store.Partition]int{},
 	}
 }
 
@@ -161,35 +162,46 @@ func (t *txn) apply(d *delta) error {
 			return err
 		}
 	}
-	t.record(d.partition, d.dot, d.keys())
+	t.record(d.partition, d.dot, d.touched())
 	return nil
 }
 
 // applyPage joins the states that an owner sent for the dots this node missed.
+// What those dots ended is marked first: a birth that is still on its way must
+// find its end here, though its absence from the owner's row cannot show it.
 func (t *txn) applyPage(pg *page) error {
 	ctx := t.context(pg.partition)
+	for _, d := range pg.dots {
+		if ctx.Contains(d.dot) {
+			continue
+		}
+		for _, r := range d.touched {
+			if err := t.merge(r.key, ctx, crdt.Row{Removed: r.ended}, causal.Nothing{}); err != nil {
+				return err
+			}
+		}
+	}
 	for _, e := range pg.rows {
 		if err := t.merge(e.Key, ctx, e.Row, pg.theirs); err != nil {
 			return err
 		}
 	}
-	for _, l := range pg.dots {
-		if ctx.Contains(l.dot) {
-			continue
+	for _, d := range pg.dots {
+		if !ctx.Contains(d.dot) {
+			t.record(pg.partition, d.dot, d.touched)
 		}
-		keys := make([]store.Key, len(l.rows))
-		for i, n := range l.rows {
-			keys[i] = pg.rows[n].Key
-		}
-		t.record(pg.partition, l.dot, keys)
 	}
 	return nil
 }
 
 // record enters a dot into the context, the log of dots and the log of changes.
-func (t *txn) record(p store.Partition, d causal.Dot, keys []store.Key) {
+func (t *txn) record(p store.Partition, d causal.Dot, rows []touched) {
+	keys := make([]store.Key, len(rows))
+	for i, r := range rows {
+		keys[i] = r.key
+	}
 	t.seen[p].adding.Add(d)
-	t.batch.Put(dotKey(p, d), appendKeys(nil, keys))
+	t.batch.Put(dotKey(p, d), appendTouched(nil, rows))
 	t.changes = append(t.changes, store.Change{Partition: p, Dot: d, Keys: keys})
 }
 
@@ -214,11 +226,17 @@ func (t *txn) finish(after uint64) {
 }
 
 func (t *txn) put(k store.Key, r *staged) {
-	r.row = r.row.Settle(t.context(t.s.partitionOf(k.Slot)))
-	if !r.row.IsZero() {
+	p := t.s.partitionOf(k.Slot)
+	r.row = r.row.Settle(t.context(p))
+	switch keep := !r.row.IsZero(); {
+	case keep:
 		t.batch.Put(dataKey(k), r.row.Append(nil))
-	} else if r.stored {
+		if !r.stored {
+			t.grown[p]++
+		}
+	case r.stored:
 		t.batch.Delete(dataKey(k))
+		t.grown[p]--
 	}
 	if exists := r.row.Exists(); exists != r.existed && t.s.cfg.Indexed(k.Family) {
 		if exists {
