@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+
+	"grapevine/node/client"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// Users keeps accounts and sessions. A ref is a user id or @name.
+type Users interface {
+	Create(ctx context.Context, in social.NewUser) (social.Session, error)
+	LogIn(ctx context.Context, username, password string) (social.Session, error)
+	LogOut(ctx context.Context, who social.Identity) error
+	Authenticate(ctx context.Context, token string) (social.Identity, error)
+	Get(ctx context.Context, ref string) (social.User, error)
+	Update(ctx context.Context, who social.Identity, ref string, in social.UserPatch) (social.User, error)
+	Delete(ctx context.Context, who social.Identity, ref string) error
+	List(ctx context.Context, cut social.Cut) (social.Page[social.User], error)
+}
+
+// Graph keeps who follows whom.
+type Graph interface {
+	Follow(ctx context.Context, who social.Identity, ref, other string) error
+	Unfollow(ctx context.Context, who social.Identity, ref, other string) error
+	Following(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error)
+	Followers(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error)
+	Friends(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error)
+}
+
+// Posts keeps posts. Encoded posts are the JSON of social.Post.
+type Posts interface {
+	Create(ctx context.Context, who social.Identity, in social.NewPost) (social.Post, error)
+	EncodedOne(ctx context.Context, viewer social.Identity, id string) (json.RawMessage, error)
+	Edit(ctx context.Context, who social.Identity, id, text string) (social.Post, error)
+	Delete(ctx context.Context, who social.Identity, id string) error
+	ByAuthor(ctx context.Context, viewer social.Identity, ref string, cut social.Cut) (social.Page[json.RawMessage], error)
+}
+
+// Timelines gives pages of encoded posts, newest first.
+type Timelines interface {
+	Home(ctx context.Context, who social.Identity, cut social.Cut) (social.Page[json.RawMessage], error)
+	Public(ctx context.Context, viewer social.Identity, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error)
+}
+
+// Cluster tells what the node knows of itself and of the others.
+type Cluster interface {
+	Members(ctx context.Context) []client.Member
+	Ring(ctx context.Context) client.Ring
+	// Partitions sums up the rows of each local partition when digest is set.
+	Partitions(ctx context.Context, digest bool) ([]client.Partition, error)
+	Health(ctx context.Context) client.Health
+	// Locate understands an id, an @name, and any other string as a key.
+	Locate(ctx context.Context, key string) (client.Locate, error)
+	// Ready says whether the node serves and, when it does not, why.
+	Ready() (ready bool, reason string)
+}
+
+// Faults cuts the node off from peers.
+type Faults interface {
+	// Block replaces the set of peers that the node cannot reach and that cannot
+	// reach it.
+	Block(ids []string)
+}

@@ -1,0 +1,206 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"grapevine/node/config"
+	"grapevine/p2p"
+	"grapevine/p2p/libp2pnet"
+	"grapevine/p2p/swim"
+	"grapevine/store/badgerdb"
+)
+
+// Machine is a node on real disks and real networks.
+type Machine struct {
+	*Node
+	parts    closers
+	listener net.Listener
+	host     *libp2pnet.Host
+	swim     *swim.Swim
+	ready    config.Ready
+}
+
+// New opens the data directory, binds all addresses, and starts a node. It joins
+// the cluster in the background; Run serves.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Machine, error) {
+	if err := cfg.Verify(); err != nil {
+		return nil, err
+	}
+	m := &Machine{}
+	if err := m.open(ctx, cfg, log); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	metrics := newMetrics()
+	deps := Deps{Block: m.block}
+	var err error
+	if deps.Secret, err = cfg.LoadSecret(); err != nil {
+		return err
+	}
+	db, err := badgerdb.Open(ctx, badgerdb.Config{Dir: filepath.Join(cfg.Data, "store"), Log: log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	m.parts.add("the engine", db.Close)
+	deps.Engine = db
+	if m.listener, err = net.Listen("tcp", cfg.HTTP); err != nil {
+		return fmt.Errorf("--http: %w", err)
+	}
+	m.parts.add("the HTTP listener", m.closeListener)
+	if err := m.openNetwork(ctx, cfg, deps.Secret, log, metrics); err != nil {
+		return err
+	}
+	deps.Transport, deps.Broadcaster, deps.Members = m.host, m.host, m.swim
+	deps.Reachable = m.host.Reachable
+	m.Node, err = assemble(cfg, deps, log, metrics)
+	if err != nil {
+		return err
+	}
+	m.parts.add("the node", m.Node.Close)
+	return nil
+}
+
+// openNetwork starts the streams and the failure detector, each of which needs
+// the other's addresses.
+func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret config.Secret, log *slog.Logger, metrics prometheus.Registerer) error {
+	key, err := libp2pnet.LoadOrCreateKey(cfg.Data)
+	if err != nil {
+		return err
+	}
+	var members atomic.Pointer[swim.Swim]
+	m.host, err = libp2pnet.New(ctx, libp2pnet.Config{
+		Key: key, Secret: secret, Listen: cfg.P2P, Advertise: cfg.Advertise, Log: log, Metrics: metrics,
+		Addr: func(id p2p.NodeID) (string, bool) {
+			s := members.Load()
+			if s == nil {
+				return "", false
+			}
+			member, ok := s.Member(id)
+			return member.Addrs.P2P, ok
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("--p2p: %w", err)
+	}
+	m.parts.add("the streams", m.host.Close)
+	httpAddr, err := advertisedHTTP(cfg, m.listener)
+	if err != nil {
+		return err
+	}
+	peers := peersFile(filepath.Join(cfg.Data, "peers.json"))
+	m.swim, err = swim.New(ctx, swim.Config{
+		Self: m.host.Self(), Key: key, Secret: secret, Listen: cfg.Gossip, Advertise: cfg.Advertise,
+		Addrs: p2p.Addrs{P2P: m.host.Addr(), HTTP: httpAddr}, Join: cfg.Join,
+		Remembered: peers.load(log), Save: func(addrs []string) { peers.save(addrs, log) },
+		Log: log, Metrics: metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("--gossip: %w", err)
+	}
+	m.parts.add("the failure detector", m.leave)
+	members.Store(m.swim)
+	m.parts.add("the connections", until(m.keepConnected))
+	m.ready = config.Ready{HTTP: httpAddr, P2P: m.host.Addr(), Gossip: m.swim.GossipAddr(), ID: string(m.host.Self())}
+	return nil
+}
+
+// keepConnected wants a connection to every living member.
+func (m *Machine) keepConnected(ctx context.Context) {
+	updates, stop := m.swim.Updates()
+	defer stop()
+	for {
+		var alive []p2p.NodeID
+		for _, member := range m.swim.Members() {
+			if member.Alive {
+				alive = append(alive, member.ID)
+			}
+		}
+		m.host.SetPeers(alive)
+		select {
+		case <-updates:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Run serves the API until ctx ends, lets requests under way end, and closes the
+// node.
+func (m *Machine) Run(ctx context.Context) error {
+	return errors.Join(m.serve(ctx, m.listener, m.ready), m.Close())
+}
+
+// Close stops the machine's node and gives its parts back.
+func (m *Machine) Close() error { return m.parts.close() }
+
+// leave tells the others that this node goes of its own will, so that they need
+// not find out.
+func (m *Machine) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	return errors.Join(m.swim.Leave(ctx), m.swim.Close())
+}
+
+// closeListener closes what the HTTP server has usually closed before.
+func (m *Machine) closeListener() error {
+	if err := m.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func (m *Machine) block(blocked func(p2p.NodeID) bool) {
+	m.host.Block(blocked)
+	m.swim.Block(blocked)
+}
+
+// advertisedHTTP is the address at which others reach the API.
+func advertisedHTTP(cfg config.Config, l net.Listener) (string, error) {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	host, err := cfg.AdvertiseHost(cfg.HTTP)
+	return net.JoinHostPort(host, port), err
+}
+
+// peersFile remembers the gossip addresses of members between runs.
+type peersFile string
+
+func (f peersFile) load(log *slog.Logger) []string {
+	b, err := os.ReadFile(string(f))
+	var addrs []string
+	if err == nil {
+		err = json.Unmarshal(b, &addrs)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Warn("the remembered peers cannot be read; --join still works", "file", string(f), "error", err)
+	}
+	return addrs
+}
+
+func (f peersFile) save(addrs []string, log *slog.Logger) {
+	b, err := json.Marshal(addrs)
+	if err == nil {
+		temporary := string(f) + ".new"
+		if err = os.WriteFile(temporary, b, 0o600); err == nil {
+			err = os.Rename(temporary, string(f))
+		}
+	}
+	if err != nil {
+		log.Warn("the peers cannot be remembered", "file", string(f), "error", err)
+	}
+}

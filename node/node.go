@@ -1,0 +1,243 @@
+// Package node is the wiring: it makes one node of a cluster from the floors
+// below. The command, the testnet and the simulations all come through it.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"grapevine/node/config"
+	"grapevine/node/httpapi"
+	"grapevine/node/routing"
+	"grapevine/p2p"
+	"grapevine/services/fanout"
+	"grapevine/services/graph"
+	"grapevine/services/posts"
+	"grapevine/services/schema"
+	"grapevine/services/timeline"
+	"grapevine/services/users"
+	"grapevine/store"
+	"grapevine/store/replica"
+)
+
+const (
+	// drainTime bounds how long requests under way may take after a node was told
+	// to stop.
+	drainTime = 10 * time.Second
+	// settleTime is how long a node that knows the ring waits to be caught up
+	// before it says that it serves; until then others answer for it.
+	settleTime = 10 * time.Second
+	// leaveTime bounds how long a node tells the others that it goes.
+	leaveTime = 2 * time.Second
+)
+
+// Node is one member of a cluster.
+type Node struct {
+	cfg     config.Config
+	deps    Deps
+	log     *slog.Logger
+	store   *replica.Store
+	fanout  *fanout.Worker
+	handler http.Handler
+	started time.Time
+	parts   closers
+
+	// caches are told of changed rows. The store runs before the services that
+	// cache exist, hence the pointer.
+	caches   atomic.Pointer[[]store.Invalidator]
+	stopping atomic.Bool
+}
+
+// Assemble makes a node of given parts and starts all of it but the HTTP server.
+// Closing the node does not close the parts.
+func Assemble(cfg config.Config, deps Deps, log *slog.Logger) (*Node, error) {
+	return assemble(cfg, deps, log, prometheus.NewRegistry())
+}
+
+func assemble(cfg config.Config, deps Deps, log *slog.Logger, metrics *prometheus.Registry) (*Node, error) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Reachable == nil {
+		deps.Reachable = deps.Members.Alive
+	}
+	n := &Node{cfg: cfg, deps: deps, log: log, started: deps.Now()}
+	if err := n.build(metrics); err != nil {
+		return nil, errors.Join(err, n.parts.close())
+	}
+	return n, nil
+}
+
+func (n *Node) build(metrics *prometheus.Registry) error {
+	if err := n.openStore(metrics); err != nil {
+		return err
+	}
+	accounts, err := users.New(users.Config{
+		Rows: n.store, Secret: n.deps.Secret, Now: n.deps.Now, Current: n.store.Current, HashCost: n.deps.HashCost,
+	})
+	if err != nil {
+		return fmt.Errorf("users: %w", err)
+	}
+	texts, err := posts.New(posts.Config{Rows: n.store, Users: accounts, Now: n.deps.Now, Current: n.store.Current})
+	if err != nil {
+		return fmt.Errorf("posts: %w", err)
+	}
+	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, texts.Invalidate})
+	if err := n.startFanout(metrics); err != nil {
+		return err
+	}
+	api := httpapi.Config{
+		Users: accounts, Graph: graph.New(n.store, accounts), Posts: texts, Timelines: timeline.New(n.store, texts),
+		Cluster: (*cluster)(n), OperatorToken: n.deps.Secret.OperatorToken(),
+		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight,
+	}
+	if n.cfg.UnsafeFaults && n.deps.Block != nil {
+		api.Faults = (*faults)(n)
+	}
+	n.handler, err = httpapi.New(api)
+	return err
+}
+
+func (n *Node) openStore(metrics prometheus.Registerer) error {
+	var err error
+	n.store, err = replica.Open(replica.Config{
+		Self: n.deps.Transport.Self(), Engine: n.deps.Engine,
+		Transport: n.deps.Transport, Broadcaster: n.deps.Broadcaster, Members: n.deps.Members,
+		Router: routing.New(n.deps.Members.Alive, n.deps.Now),
+		Found:  found(n.cfg), Weight: n.cfg.Weight, Zone: n.cfg.Zone,
+		Indexed: schema.Indexed, Invalidate: n.invalidate,
+		Now: n.deps.Now, Log: n.log, Metrics: metrics,
+	})
+	if err != nil {
+		return err
+	}
+	n.parts.add("the replicated store", n.store.Close)
+	return nil
+}
+
+func (n *Node) invalidate(keys []store.Key) {
+	caches := n.caches.Load()
+	if caches == nil {
+		return
+	}
+	for _, invalidate := range *caches {
+		invalidate(keys)
+	}
+}
+
+func (n *Node) startFanout(metrics prometheus.Registerer) error {
+	var news *progress
+	n.fanout = fanout.New(fanout.Config{
+		Log: n.store, Rows: n.store, Leads: n.store.Leads,
+		PartitionOf: func(slot store.Slot) store.Partition { return n.store.Ring().PartitionOf(slot) },
+		Announce:    func(done []store.Seen) { news.announce(done) },
+		Logger:      n.log, Metrics: metrics,
+	})
+	var err error
+	if news, err = newProgress(n.deps.Broadcaster, n.log, n.fanout.Done); err != nil {
+		return err
+	}
+	n.parts.add("the topic of progress", news.topic.Close)
+	n.parts.add("news of progress", until(news.run))
+	n.parts.add("fan-out", until(n.runFanout))
+	return nil
+}
+
+// runFanout works as soon as the node knows the ring.
+func (n *Node) runFanout(ctx context.Context) {
+	select {
+	case <-n.store.Serving():
+	case <-ctx.Done():
+		return
+	}
+	if err := n.fanout.Run(ctx); err != nil {
+		n.log.Error("fan-out stopped", "error", err)
+	}
+}
+
+// Handler is the node's HTTP API.
+func (n *Node) Handler() http.Handler { return n.handler }
+
+// ID is the node's identity.
+func (n *Node) ID() p2p.NodeID { return n.deps.Transport.Self() }
+
+// Active says whether the node is a full member of the ring that has caught up.
+func (n *Node) Active() bool { return n.store.Active() }
+
+// Store is the node's part of the replicated store.
+func (n *Node) Store() *replica.Store { return n.store }
+
+// Close stops the node.
+func (n *Node) Close() error {
+	n.stopping.Store(true)
+	return n.parts.close()
+}
+
+// serve serves the API on a listener until ctx ends, and then lets requests
+// under way end.
+func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Ready) error {
+	server := httpapi.Server(n.handler, n.log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	announced := until(func(ctx context.Context) { n.announceReady(ctx, ready) })
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	n.stopping.Store(true)
+	_ = announced() // never fails
+	if err != nil {
+		return fmt.Errorf("serving HTTP: %w", err)
+	}
+	n.log.Info("draining")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		_ = server.Close() // what has not ended by now is cut off
+	}
+	<-failed
+	return nil
+}
+
+// announceReady calls OnReady once the node can serve.
+func (n *Node) announceReady(ctx context.Context, ready config.Ready) {
+	select {
+	case <-n.store.Serving():
+	case <-ctx.Done():
+		return
+	}
+	patience := time.NewTimer(settleTime)
+	defer patience.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for waiting := true; waiting && !n.Active(); {
+		select {
+		case <-poll.C:
+		case <-patience.C:
+			waiting = false
+		case <-ctx.Done():
+			return
+		}
+	}
+	n.log.Info("serving", "http", ready.HTTP, "p2p", ready.P2P, "gossip", ready.Gossip, "id", ready.ID)
+	if n.cfg.OnReady != nil {
+		n.cfg.OnReady(ready)
+	}
+}
+
+// newMetrics makes a registry with the figures of the process itself.
+func newMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
