@@ -85,7 +85,11 @@ func (r *Request) see(s Seen) {
 	// A coordinator's later dot of the partition implies no earlier one, but a
 	// replica that has the later nearly always has both: the newest is kept.
 	r.session = slices.DeleteFunc(r.session, func(o Seen) bool {
-		return o.Partition == s.Partition && o.Dot.Replica == s.Dot.Replica
+		same := o.Partition == s.Partition && o.Dot.Replica == s.Dot.Replica
+		if same {
+			s.Dot.Seq = max(s.Dot.Seq, o.Dot.Seq)
+		}
+		return same
 	})
 	r.session = append(r.session, s)
 	if extra := len(r.session) - maxSession; extra > 0 {

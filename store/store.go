@@ -127,7 +127,7 @@ const MaxWrite = 256 << 10
 type Receipt struct {
 	Partition Partition
 	Dot       causal.Dot
-	Copies    int // durable copies known when the write was acknowledged
+	Copies    int // durable copies known to stand when the write was acknowledged
 }
 
 // Rows is the replicated store as services use it, on any node. How much a call

@@ -164,10 +164,19 @@ func TestAnUnknownPathAndAnUnknownMethodAreProblemsToo(t *testing.T) {
 	}
 }
 
-func TestTheWrongContentTypeIsRefused(t *testing.T) {
+func TestJSONSentByCurlWithoutAContentTypeIsTaken(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, nil)
 	rec := send(a, "POST", "/v1/sessions", `{"username":"a","password":"b"}`, "Content-Type", "application/x-www-form-urlencoded")
+	if rec.Code != 201 {
+		t.Errorf("status %d: %s", rec.Code, rec.Body)
+	}
+}
+
+func TestTheWrongContentTypeIsRefused(t *testing.T) {
+	t.Parallel()
+	a, _ := newAPI(t, nil)
+	rec := send(a, "POST", "/v1/sessions", `<login/>`, "Content-Type", "text/xml")
 	if p := problemOf(t, rec); rec.Code != 415 || p.Kind() != "unsupported-media-type" {
 		t.Errorf("status %d, problem %+v", rec.Code, p)
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -246,5 +248,14 @@ func TestAServerBoundsHeaders(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+func TestABodyThatDoesNotComeIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]int{os.ErrDeadlineExceeded: 408, io.ErrUnexpectedEOF: 400} {
+		if f := bodyFault(fmt.Errorf("read: %w", err)); f.Status != want {
+			t.Errorf("%v: status %d, want %d", err, f.Status, want)
+		}
 	}
 }

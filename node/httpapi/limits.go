@@ -105,6 +105,10 @@ func (x *exchange) readBody() *fault {
 		return newFault(badRequest, badField(body), "is not valid UTF-8")
 	}
 	x.r.Body = io.NopCloser(bytes.NewReader(body))
+	// What curl says of any body unless told otherwise. No operation takes a form.
+	if x.r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		x.r.Header.Set("Content-Type", "application/json")
+	}
 	return nil
 }
 

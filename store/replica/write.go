@@ -46,8 +46,12 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 			receipt, err = s.writeRemote(ctx, node, w, d, durability)
 			return err
 		})
-	if err == nil || errors.Is(err, store.ErrDurability) {
+	switch {
+	case err == nil, errors.Is(err, store.ErrDurability):
 		request.Record(receipt)
+	case errors.Is(err, store.ErrExists):
+		// What the write asked for stands already, on the coordinator at least.
+		request.Record(store.Receipt{Partition: p, Copies: 1})
 	}
 	return receipt, err
 }
@@ -74,7 +78,7 @@ func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write,
 	}
 	receipt := store.Receipt{Partition: p, Dot: local.delta.dot, Copies: 1}
 	if local.delta.dot.IsZero() {
-		return store.Receipt{Partition: p}, nil // it changed nothing: no copies to speak of
+		return receipt, nil // it changed nothing; the state it asked for stands here
 	}
 	return s.waitCopies(ctx, receipt, local.delivery, durability)
 }

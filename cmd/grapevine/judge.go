@@ -1,0 +1,189 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"grapevine/node/client"
+)
+
+// judge sums up what the nodes said. It is pure.
+func judge(s sight) statusReport {
+	r := statusReport{
+		Cluster: s.ring.Cluster, Partitions: s.ring.Partitions, Copies: s.ring.Copies,
+		Nodes: []nodeStatus{}, Problems: []finding{}, Notes: []string{},
+	}
+	for _, v := range s.nodes {
+		r.Nodes = append(r.Nodes, s.statusOf(v))
+	}
+	r.Problems = slices.Concat(r.Problems, s.silent(), s.apart(), s.divided(), s.complaints(), s.thin())
+	r.Well = len(r.Problems) == 0
+	if n := s.active(); n > 0 && n < s.ring.Copies {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s cannot keep %d copies: start more nodes with --join to survive the loss of a disk.", count(n, "node"), s.ring.Copies))
+	}
+	return r
+}
+
+func (s sight) statusOf(v view) nodeStatus {
+	n := nodeStatus{
+		ID: v.member.ID, HTTP: v.member.HTTP, Answers: v.err == nil,
+		State: v.member.RingState, Zone: v.member.Zone,
+		Health: v.health.Status, Uptime: v.health.UptimeSeconds, Version: v.health.Version,
+	}
+	for _, o := range s.nodes {
+		for _, m := range o.members {
+			n.Alive = n.Alive || m.ID == n.ID && m.Alive
+		}
+	}
+	for _, p := range v.partitions {
+		if p.Local {
+			n.Owned++
+			n.Rows += p.Rows
+			if p.CaughtUp {
+				n.CaughtUp++
+			}
+		}
+	}
+	return n
+}
+
+// counts says whether a node's absence matters.
+func counts(m client.Member) bool { return m.RingState != "gone" && m.RingState != "" }
+
+// silent finds the nodes that do not answer.
+func (s sight) silent() (found []finding) {
+	for _, v := range s.nodes {
+		if v.err == nil || !counts(v.member) {
+			continue
+		}
+		if s.statusOf(v).Alive {
+			found = append(found, finding{
+				fmt.Sprintf("node %s is alive, but its API at %s does not answer here: %v", short(v.member.ID), v.member.HTTP, v.err),
+				"look at its log; when its API listens on its own loopback only, ask from there",
+			})
+			continue
+		}
+		found = append(found, finding{
+			fmt.Sprintf("node %s at %s is down: %v", short(v.member.ID), v.member.Gossip, v.err),
+			"start it again with the same --data; the others keep for it what it misses",
+		})
+	}
+	return found
+}
+
+// apart finds the nodes that answer here but do not reach one another.
+func (s sight) apart() (found []finding) {
+	for _, from := range s.nodes {
+		var missing []string
+		for _, m := range from.members {
+			if !m.Self && counts(m) && (!m.Alive || !m.Reachable) && s.answers(m.ID) {
+				missing = append(missing, short(m.ID))
+			}
+		}
+		if len(missing) > 0 {
+			found = append(found, finding{
+				fmt.Sprintf("node %s does not reach %s", short(from.member.ID), strings.Join(missing, ", ")),
+				"check the network between their --p2p and --gossip addresses (TCP, and UDP for gossip), and that --advertise names a host the others reach",
+			})
+		}
+	}
+	return found
+}
+
+func (s sight) answers(id string) bool {
+	return slices.ContainsFunc(s.nodes, func(v view) bool { return v.member.ID == id && v.err == nil })
+}
+
+// divided finds nodes with different views of the ring.
+func (s sight) divided() []finding {
+	sides := map[string][]string{}
+	for _, v := range s.nodes {
+		if v.err == nil {
+			sides[v.ring.Digest] = append(sides[v.ring.Digest], short(v.member.ID))
+		}
+	}
+	if len(sides) < 2 {
+		return nil
+	}
+	var parts []string
+	for _, ids := range sides {
+		parts = append(parts, strings.Join(ids, " "))
+	}
+	slices.Sort(parts)
+	return []finding{{
+		"nodes disagree on who is in the ring: " + strings.Join(parts, " | "),
+		"wait some seconds and look again; when it lasts, mend the network between the sides",
+	}}
+}
+
+// complaints are what the nodes find themselves.
+func (s sight) complaints() (found []finding) {
+	for _, v := range s.nodes {
+		for _, p := range v.health.Problems {
+			found = append(found, finding{fmt.Sprintf("node %s: %s", short(v.member.ID), p.What), p.Do})
+		}
+		if v.err == nil && v.health.Status != client.HealthOK && len(v.health.Problems) == 0 {
+			found = append(found, finding{fmt.Sprintf("node %s calls itself %s", short(v.member.ID), cmp.Or(v.health.Status, "nothing")), "look at its log"})
+		}
+	}
+	return found
+}
+
+// thin finds the partitions with fewer whole copies than they should have.
+func (s sight) thin() (found []finding) {
+	whole := map[int]int{}
+	for _, v := range s.nodes {
+		for _, p := range v.partitions {
+			if p.Local && p.CaughtUp && slices.Contains(p.Owners, v.member.ID) {
+				whole[p.ID]++
+			}
+		}
+	}
+	want := min(s.ring.Copies, s.active())
+	var none, few []int
+	for id := range s.ring.Partitions {
+		switch n := whole[id]; {
+		case n == 0:
+			none = append(none, id)
+		case n < want:
+			few = append(few, id)
+		}
+	}
+	if len(none) > 0 {
+		found = append(found, finding{
+			fmt.Sprintf("no node that answers holds a whole copy of %s: %s", count(len(none), "partition"), firstFew(none)),
+			"bring back the nodes that are down; until then that data cannot be read",
+		})
+	}
+	if len(few) > 0 {
+		found = append(found, finding{
+			fmt.Sprintf("%s with fewer than %s: %s", count(len(few), "partition"), count(want, "whole copy"), firstFew(few)),
+			"bring back the nodes that are down; nodes that are catching up need only time",
+		})
+	}
+	return found
+}
+
+// active counts the nodes that own data.
+func (s sight) active() (n int) {
+	for _, m := range s.ring.Members {
+		if m.Weight > 0 && (m.State == "active" || m.State == "leaving") {
+			n++
+		}
+	}
+	return n
+}
+
+func firstFew(ids []int) string {
+	const few = 8
+	shown := make([]string, 0, few)
+	for _, id := range ids[:min(few, len(ids))] {
+		shown = append(shown, fmt.Sprint(id))
+	}
+	if len(ids) > few {
+		return strings.Join(shown, ", ") + ", …"
+	}
+	return strings.Join(shown, ", ")
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"grapevine/node/client"
+)
+
+// cluster makes the sight of a cluster of n nodes in which all is well: n
+// partitions that everybody owns.
+func cluster(n int) sight {
+	ids := []string{"node-a", "node-b", "node-c"}[:n]
+	s := sight{ring: client.Ring{Cluster: "c", Partitions: n, Copies: 3, Digest: "d"}}
+	for _, id := range ids {
+		s.ring.Members = append(s.ring.Members, client.RingMember{ID: id, State: "active", Weight: 100})
+	}
+	for _, id := range ids {
+		v := view{member: client.Member{ID: id, RingState: "active", Alive: true, Reachable: true}, ring: s.ring}
+		v.health.Status = client.HealthOK
+		for p, other := range ids {
+			v.members = append(v.members, client.Member{ID: other, RingState: "active", Alive: true, Reachable: true, Self: other == id})
+			v.partitions = append(v.partitions, client.Partition{ID: p, Owners: ids, Local: true, CaughtUp: true, Rows: 2})
+		}
+		s.nodes = append(s.nodes, v)
+	}
+	return s
+}
+
+func TestAWholeClusterIsWell(t *testing.T) {
+	t.Parallel()
+	r := judge(cluster(3))
+	if !r.Well || len(r.Problems) != 0 || len(r.Notes) != 0 {
+		t.Errorf("got %+v", r)
+	}
+	if n := r.Nodes[0]; !n.Alive || !n.Answers || n.Owned != 3 || n.CaughtUp != 3 || n.Rows != 6 {
+		t.Errorf("node %+v", n)
+	}
+}
+
+func TestASmallClusterIsWellButToldOfIt(t *testing.T) {
+	t.Parallel()
+	if r := judge(cluster(2)); !r.Well || len(r.Notes) != 1 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestWhatIsNotWellIsFound(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		harm func(*sight)
+		want []string
+	}{
+		"a node is down": {func(s *sight) {
+			s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
+			for i := range 2 {
+				s.nodes[i].members[2].Alive = false
+			}
+		}, []string{"node-c at  is down: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
+		"an API does not answer here": {func(s *sight) {
+			s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
+		}, []string{"node-c is alive, but its API", "3 partitions with fewer than"}},
+		"two nodes are cut off from each other": {func(s *sight) {
+			s.nodes[0].members[1].Reachable = false
+			s.nodes[1].members[0].Alive = false
+		}, []string{"node-a does not reach node-b", "node-b does not reach node-a"}},
+		"the ring is seen differently": {func(s *sight) { s.nodes[1].ring.Digest = "e" },
+			[]string{"disagree on who is in the ring: node-a node-c | node-b"}},
+		"a node complains": {func(s *sight) {
+			s.nodes[1].health.Status = client.HealthDegraded
+			s.nodes[1].health.Problems = []client.HealthProblem{{What: "disk is full", Do: "free some"}}
+		}, []string{"node-b: disk is full"}},
+		"a node is unwell and does not say why": {func(s *sight) { s.nodes[1].health.Status = client.HealthFailing },
+			[]string{"node-b calls itself failing"}},
+		"an owner is catching up": {func(s *sight) { s.nodes[0].partitions[1].CaughtUp = false },
+			[]string{"1 partition with fewer than 3 whole copies: 1"}},
+		"nobody has a partition": {func(s *sight) {
+			for i := range s.nodes {
+				s.nodes[i].partitions[1].Local = false
+			}
+		}, []string{"no node that answers holds a whole copy of 1 partition: 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := cluster(3)
+			c.harm(&s)
+			r := judge(s)
+			if r.Well || len(r.Problems) != len(c.want) {
+				t.Fatalf("found %+v, want %q", r.Problems, c.want)
+			}
+			for i, want := range c.want {
+				if !strings.Contains(r.Problems[i].What, want) || r.Problems[i].Do == "" {
+					t.Errorf("found %+v, want %q", r.Problems[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestANodeThatIsGoneIsNotMissed(t *testing.T) {
+	t.Parallel()
+	s := cluster(3)
+	s.nodes = append(s.nodes, view{member: client.Member{ID: "node-d", RingState: "gone"}, err: errors.New("refused")})
+	if r := judge(s); !r.Well {
+		t.Errorf("found %+v", r.Problems)
+	}
+}

@@ -1,0 +1,143 @@
+// Grapevine is a masterless social backend. This command runs its nodes and asks
+// them what is going on. It exits with 0 when all went well, 1 when something
+// failed, and 2 when it was called wrongly; failures end with what to do next.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"grapevine/node/client"
+)
+
+// Exit codes.
+const (
+	exitFine   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// grammar is the command line.
+type grammar struct {
+	Node   string `default:"http://127.0.0.1:7400" placeholder:"URL" help:"The node to ask. (${default})"`
+	Output string `short:"o" default:"table" enum:"table,json" placeholder:"FORMAT" help:"How to answer: ${enum}. (${default})"`
+
+	Run        nodeVerb       `cmd:"" name:"node" help:"Run a node."`
+	Status     statusVerb     `cmd:"" help:"Show whether all is well in the whole cluster, what is not, and what to do."`
+	Peers      peersVerb      `cmd:"" help:"List the nodes that the node has seen."`
+	Ring       ringVerb       `cmd:"" help:"Show who is in the ring and how much each owns."`
+	Partitions partitionsVerb `cmd:"" help:"List the partitions with their owners."`
+	Locate     locateVerb     `cmd:"" help:"Show where an id, an @name or a key lives."`
+	Token      tokenVerb      `cmd:"" help:"Print the operator token, which is derived from the cluster's secret."`
+}
+
+// console is what the verbs work with.
+type console struct {
+	ctx    context.Context
+	client *client.Client
+	json   bool
+	out    io.Writer
+	err    io.Writer
+}
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	error
+	do string
+}
+
+func (h *hinted) Unwrap() error { return h.error }
+
+// usage is an error in how the command was called.
+type usage struct{ error }
+
+// errQuiet fails the command when its output has said why.
+var errQuiet = errors.New("said already")
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole command but for the end of the process.
+func run(args []string, out, errs io.Writer) (code int) {
+	type exit int
+	defer func() { // kong ends --help by calling Exit
+		if p := recover(); p != nil {
+			e, ok := p.(exit)
+			if !ok {
+				panic(p)
+			}
+			code = int(e)
+		}
+	}()
+	var g grammar
+	parser, err := kong.New(&g,
+		kong.Name("grapevine"),
+		kong.Description("A masterless social backend. Every flag can be given in the environment: GRAPEVINE_NODE for --node."),
+		kong.Writers(out, errs),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.DefaultEnvars("GRAPEVINE"),
+		kong.Configuration(configFile),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // the grammar is wrong
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return report(errs, usage{err})
+	}
+	if _, err := url.ParseRequestURI(g.Node); err != nil {
+		return report(errs, usage{fmt.Errorf("--node: %q must be a URL such as http://127.0.0.1:7400", g.Node)})
+	}
+	c := &console{
+		ctx: context.Background(), client: client.New(g.Node), json: g.Output == "json",
+		out: out, err: errs,
+	}
+	defer c.client.Close()
+	return report(errs, parsed.Run(c))
+}
+
+// report tells a person what failed and what to do, and gives the exit code.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitFine
+	}
+	var u usage
+	if errors.As(err, &u) {
+		fmt.Fprintf(w, "grapevine: %v\nTo do: see `grapevine --help`, or `grapevine VERB --help`.\n", u.error)
+		return exitUsage
+	}
+	if errors.Is(err, errQuiet) {
+		return exitFailed
+	}
+	fmt.Fprintf(w, "grapevine: %v\n", err)
+	var h *hinted
+	if errors.As(err, &h) {
+		fmt.Fprintf(w, "To do: %s\n", h.do)
+	}
+	return exitFailed
+}
+
+// asked explains the failure of a question to the node.
+func (c *console) asked(err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *client.Problem
+	if errors.As(err, &p) {
+		do := "read what the node says above; its log tells more"
+		if p.RetryAfter > 0 {
+			do = "try again in a moment, or ask another node with --node URL"
+		}
+		return &hinted{err, do}
+	}
+	return &hinted{
+		fmt.Errorf("no node answers at %s: %w", c.client.Base(), err),
+		"start a node with `grapevine node --data DIR`, or name a running one with --node URL or GRAPEVINE_NODE",
+	}
+}

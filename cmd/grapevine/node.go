@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"grapevine/node"
+	"grapevine/node/config"
+)
+
+type nodeVerb struct {
+	File   kong.ConfigFlag `name:"config" env:"-" placeholder:"FILE" help:"JSON file of settings, named like these flags; flags and the environment go before it."`
+	Config config.Config   `embed:""`
+}
+
+// Help implements kong.HelpProvider.
+func (nodeVerb) Help() string {
+	return `The first node makes a cluster, and its secret in DIR/secret. Every other node needs a copy of
+that file and the gossip address of a running node:
+
+  grapevine node --data a
+  grapevine node --data b --secret-file a/secret --join HOST:7402 \
+      --http 127.0.0.1:7410 --p2p :7411 --gossip :7412
+
+When it serves it prints one line of JSON with its addresses, for scripts; port 0 lets the system
+choose. The log goes to standard error. SIGTERM and SIGINT let requests under way end first; a second
+signal ends the process at once.`
+}
+
+func (v *nodeVerb) Run(c *console) error {
+	cfg := v.Config
+	if err := cfg.Verify(); err != nil {
+		return usage{err}
+	}
+	ctx, stop := signal.NotifyContext(c.ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg.OnReady = func(r config.Ready) {
+		line, err := json.Marshal(struct {
+			Event string `json:"event"`
+			config.Ready
+		}{"ready", r})
+		if err != nil {
+			panic(err) // a struct of strings
+		}
+		fmt.Fprintf(c.out, "%s\n", line)
+	}
+	n, err := node.New(ctx, cfg, cfg.Logger(c.err))
+	if err != nil {
+		return &hinted{fmt.Errorf("starting the node: %w", err), "mend what the message names and start it again; --log-level debug tells more"}
+	}
+	if err := n.Run(ctx); err != nil {
+		return &hinted{fmt.Errorf("running the node: %w", err), "start it again; what it acknowledged is on disk"}
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package main
+
+import "fmt"
+
+type ringVerb struct{}
+
+func (ringVerb) Run(c *console) error {
+	r, err := c.client.Ring(c.ctx)
+	if err != nil {
+		return c.asked(err)
+	}
+	if c.json {
+		return c.encode(r)
+	}
+	fmt.Fprintf(c.out, "cluster %s, %d partitions, %d copies, view %s\n\n", r.Cluster, r.Partitions, r.Copies, r.Digest)
+	t := head("node", "state", "weight", "zone", "owned", "primary", "epoch", "id")
+	for _, m := range r.Members {
+		t.add(short(m.ID), m.State, m.Weight, orDash(m.Zone), m.Owned, m.Primary, m.Epoch, m.ID)
+	}
+	c.table(t)
+	return nil
+}

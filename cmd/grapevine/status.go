@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+type statusVerb struct {
+	Timeout time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
+}
+
+// Run asks every node that the asked node knows of, since no single one can see
+// all that is amiss, and fails when something is.
+func (v *statusVerb) Run(c *console) error {
+	s, err := look(c.ctx, c.client, v.Timeout)
+	if err != nil {
+		return c.asked(err)
+	}
+	r := judge(s)
+	if c.json {
+		err = c.encode(r)
+	} else {
+		r.print(c)
+	}
+	if err == nil && !r.Well {
+		return errQuiet
+	}
+	return err
+}
+
+// statusReport is what status answers.
+type statusReport struct {
+	Well       bool         `json:"well"`
+	Cluster    string       `json:"cluster"`
+	Partitions int          `json:"partitions"`
+	Copies     int          `json:"copies"`
+	Nodes      []nodeStatus `json:"nodes"`
+	Problems   []finding    `json:"problems"`
+	Notes      []string     `json:"notes"`
+}
+
+// nodeStatus is one line of the table.
+type nodeStatus struct {
+	ID       string  `json:"id"`
+	HTTP     string  `json:"http"`
+	Answers  bool    `json:"answers"` // its API answers here
+	Alive    bool    `json:"alive"`   // at least one node has it for alive
+	State    string  `json:"ring_state"`
+	Zone     string  `json:"zone,omitempty"`
+	Health   string  `json:"health,omitempty"`
+	Owned    int     `json:"owned"`
+	CaughtUp int     `json:"caught_up"`
+	Rows     int     `json:"rows"`
+	Uptime   float64 `json:"uptime_s"`
+	Version  string  `json:"version,omitempty"`
+}
+
+// finding is something that is not well.
+type finding struct {
+	What string `json:"what"`
+	Do   string `json:"do"`
+}
+
+func (r statusReport) print(c *console) {
+	fmt.Fprintf(c.out, "cluster %s: %s, %s, %s of each row\n", orDash(r.Cluster),
+		count(len(r.Nodes), "node"), count(r.Partitions, "partition"), count(r.Copies, "copy"))
+	verdict := "All is well."
+	if !r.Well {
+		verdict = "Not well: " + count(len(r.Problems), "problem") + "."
+	}
+	fmt.Fprintf(c.out, "%s\n\n", verdict)
+	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "rows", "up", "http")
+	for _, n := range r.Nodes {
+		t.add(short(n.ID), cmp.Or(n.Health, "no answer"), yes(n.Alive), orDash(n.State), orDash(n.Zone),
+			n.Owned, n.CaughtUp, n.Rows, uptime(n.Uptime), orDash(n.HTTP))
+	}
+	c.table(t)
+	for _, p := range r.Problems {
+		fmt.Fprintf(c.out, "\n- %s\n  To do: %s\n", p.What, p.Do)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(c.out, "\nNote: %s\n", n)
+	}
+}
+
+func uptime(seconds float64) string {
+	if seconds == 0 {
+		return "-"
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

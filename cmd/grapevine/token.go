@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+
+	"grapevine/node/config"
+)
+
+type tokenVerb struct {
+	Data       string `placeholder:"DIR" help:"Data directory of a node."`
+	SecretFile string `placeholder:"FILE" help:"File with the cluster's secret, 64 hex digits. (DIR/secret)"`
+}
+
+func (v *tokenVerb) Run(c *console) error {
+	if v.Data == "" && v.SecretFile == "" {
+		return usage{fmt.Errorf("name the secret with --secret-file FILE, or a node's directory with --data DIR")}
+	}
+	secret, err := config.Config{Data: v.Data, SecretFile: v.SecretFile}.FindSecret()
+	if err != nil {
+		return &hinted{err, "name the data directory of a node that has run, or a copy of its secret"}
+	}
+	token := secret.OperatorToken()
+	if c.json {
+		return c.encode(map[string]string{"token": token})
+	}
+	fmt.Fprintln(c.out, token)
+	return nil
+}
