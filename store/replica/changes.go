@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -124,18 +125,42 @@ func (s *Store) Cursor(_ context.Context, consumer string) (uint64, error) {
 	return seq, err
 }
 
-// trimChunk bounds the entries of the change log dropped at a time.
-const trimChunk = 256
+// trimChunk bounds the entries of the change log dropped in one commit.
+const trimChunk = 1024
 
-// SaveCursor implements store.ChangeLog. It also drops a chunk of what all
-// consumers with a cursor have passed.
+// SaveCursor implements store.ChangeLog. It also drops what all consumers with a
+// cursor have passed.
 func (s *Store) SaveCursor(ctx context.Context, consumer string, seq uint64) error {
 	var b store.Batch
 	b.Put(metaKey(metaCursor+consumer), binary.BigEndian.AppendUint64(nil, seq))
-	err := s.engine.View(func(snapshot store.Snapshot) error {
+	for {
+		if err := s.trim(&b, consumer, seq); err != nil {
+			return fmt.Errorf("change log: %w", err)
+		}
+		last := b.Ops[len(b.Ops)-1]
+		if err := s.engine.Commit(ctx, &b); err != nil {
+			return err
+		}
+		if !last.Delete {
+			return nil
+		}
+		s.trimmed.Store(binary.BigEndian.Uint64(last.Key[1:]))
+		if len(b.Ops) < trimChunk {
+			return nil
+		}
+		b = store.Batch{}
+		b.Put(metaKey(metaCursor+consumer), binary.BigEndian.AppendUint64(nil, seq))
+	}
+}
+
+// trim adds to a batch the removal of the oldest entries that a consumer at seq
+// and all others have passed.
+func (s *Store) trim(b *store.Batch, consumer string, seq uint64) error {
+	return s.engine.View(func(snapshot store.Snapshot) error {
 		passed := seq
+		own := string(metaKey(metaCursor + consumer))
 		err := snapshot.Scan(metaKey(metaCursor), nil, false, func(key, value []byte) bool {
-			if string(key) != string(metaKey(metaCursor+consumer)) && len(value) == 8 {
+			if string(key) != own && len(value) == 8 {
 				passed = min(passed, binary.BigEndian.Uint64(value))
 			}
 			return true
@@ -143,27 +168,15 @@ func (s *Store) SaveCursor(ctx context.Context, consumer string, seq uint64) err
 		if err != nil {
 			return err
 		}
-		// Begin where the last trim ended, not at a heap of the engine's tombstones.
+		// The newest entry stays: it tells the next start where to go on. The scan
+		// begins where the last one ended, not at a heap of the engine's tombstones.
+		passed = min(passed, s.lastChange.Load()-1)
 		return snapshot.Scan([]byte{spaceChanges}, changeKey(s.trimmed.Load()+1), false, func(key, _ []byte) bool {
-			if len(key) != 9 || binary.BigEndian.Uint64(key[1:]) > passed || len(b.Ops) > trimChunk {
+			if len(key) != 9 || binary.BigEndian.Uint64(key[1:]) > passed {
 				return false
 			}
-			// The newest entry stays: it tells the next start where to go on.
-			if binary.BigEndian.Uint64(key[1:]) == s.lastChange.Load() {
-				return false
-			}
-			b.Delete(append([]byte(nil), key...))
-			return true
+			b.Delete(bytes.Clone(key))
+			return len(b.Ops) < trimChunk
 		})
 	})
-	if err != nil {
-		return err
-	}
-	if err := s.engine.Commit(ctx, &b); err != nil {
-		return err
-	}
-	if last := b.Ops[len(b.Ops)-1]; last.Delete {
-		s.trimmed.Store(binary.BigEndian.Uint64(last.Key[1:]))
-	}
-	return nil
 }

@@ -27,7 +27,7 @@ const giveUp = 2 * time.Second
 // atOwner runs a request at the best owner that will take it: here, by local, or
 // at a peer, by remote. Owners that cannot be reached, are not serving, or lack
 // the session's writes are passed over, and asked again until giveUp.
-func (s *Store) atOwner(ctx context.Context, p store.Partition, order []p2p.NodeID,
+func (s *Store) atOwner(ctx context.Context, order []p2p.NodeID,
 	local func() error, remote func(context.Context, p2p.NodeID) error,
 ) error {
 	deadline := s.cfg.Now().Add(giveUp)
@@ -45,7 +45,7 @@ func (s *Store) atOwner(ctx context.Context, p store.Partition, order []p2p.Node
 func (s *Store) tryOwners(ctx context.Context, order []p2p.NodeID,
 	local func() error, remote func(context.Context, p2p.NodeID) error,
 ) error {
-	result := error(store.ErrUnavailable)
+	result := store.ErrUnavailable
 	for _, node := range order {
 		var err error
 		if node == s.cfg.Self {
@@ -128,7 +128,7 @@ func (s *Store) Get(ctx context.Context, k store.Key) (crdt.Row, error) {
 // getAt reads keys of one partition at its best owner.
 func (s *Store) getAt(ctx context.Context, p store.Partition, ks []store.Key) (rows []crdt.Row, err error) {
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, p, s.readOrder(p),
+	err = s.atOwner(ctx, s.readOrder(p),
 		func() error {
 			if err := s.meet(ctx, p, d); err != nil {
 				return err
@@ -191,7 +191,7 @@ func (s *Store) gather(ctx context.Context, ks []store.Key, byPartition map[stor
 func (s *Store) Scan(ctx context.Context, r store.Range) (out []store.Entry, err error) {
 	p := s.partitionOf(r.Slot)
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, p, s.readOrder(p),
+	err = s.atOwner(ctx, s.readOrder(p),
 		func() error {
 			if err := s.meet(ctx, p, d); err != nil {
 				return err

@@ -37,7 +37,7 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 		order = s.serialOrder(p)
 	}
 	var receipt store.Receipt
-	err = s.atOwner(ctx, p, order,
+	err = s.atOwner(ctx, order,
 		func() error {
 			receipt, err = s.writeHere(ctx, p, w, size, d, durability)
 			return err
