@@ -1,0 +1,217 @@
+package fanout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"grapevine/crdt"
+	"grapevine/services/schema"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// Bounds of a derivation's memory.
+const (
+	pageRows    = 500  // rows of one scan
+	gatherLimit = 1000 // mutations gathered before they are sent
+)
+
+// derivation turns keys that changed into mutations, from the rows as they are.
+type derivation struct {
+	rows     store.Rows
+	out      *outbox
+	backfill int
+	reads    context.Context // what the truth is read in
+	again    bool            // the mutations may have been made before
+	gathered []store.Mutation
+}
+
+func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
+	for _, k := range keys {
+		if err := d.follow(ctx, k); err != nil {
+			return fmt.Errorf("consequences of %s: %w", k, err)
+		}
+	}
+	return d.flush(ctx)
+}
+
+// follow derives what follows from a row.
+func (d *derivation) follow(ctx context.Context, k store.Key) error {
+	row, err := d.rows.Get(d.reads, k)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	owner, other, _ := schema.Split(k)
+	switch k.Family {
+	case schema.FamilyFollowing:
+		return d.mirror(ctx, owner, other, row.Exists())
+	case schema.FamilyFollower:
+		return d.acquaint(ctx, owner, other, row.Exists())
+	case schema.FamilyAuthorPost:
+		return d.post(ctx, owner, other, row)
+	case schema.FamilyIdempotency:
+		return d.deduplicate(ctx, owner, row)
+	case schema.FamilyCredential:
+		return d.account(ctx, k.Sort, row)
+	}
+	return nil
+}
+
+// mirror makes the followee's side of a follow what the follower's is.
+func (d *derivation) mirror(ctx context.Context, follower, followee string, follows bool) error {
+	return d.add(ctx, present(schema.Follower(followee, follower), follows))
+}
+
+// acquaint puts the newest posts of an author into the home timeline of a new
+// follower, or removes all from that of one who left. It is derived from the
+// follower row, which lies beside the posts: whichever of a follow and a post this
+// node hears of later meets the other.
+func (d *derivation) acquaint(ctx context.Context, author, follower string, follows bool) error {
+	visit := func(e store.Entry) error {
+		audience, err := schema.DecodeAudience(e.Row)
+		if err != nil || audience.Visibility == social.Direct || follows && schema.IsGone(e.Row) {
+			return err
+		}
+		return d.add(ctx, present(schema.Home(follower, schema.Other(e.Key)), follows))
+	}
+	if !follows {
+		return d.each(schema.FamilyAuthorPost, author, visit)
+	}
+	newest, err := d.rows.Scan(d.reads, schema.Of(schema.FamilyAuthorPost, author, "", true, d.backfill))
+	if err != nil {
+		return err
+	}
+	for _, e := range newest {
+		if err := visit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// post delivers a post to its readers, or takes a deleted one back.
+func (d *derivation) post(ctx context.Context, author, id string, row crdt.Row) error {
+	if !row.Exists() {
+		return nil // taken back before
+	}
+	audience, err := schema.DecodeAudience(row)
+	if err != nil {
+		return err
+	}
+	if !schema.IsGone(row) {
+		return d.deliver(ctx, author, id, audience, true)
+	}
+	if err := d.deliver(ctx, author, id, audience, false); err != nil {
+		return err
+	}
+	// The row that tells of the deletion goes last.
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	return d.add(ctx, present(schema.AuthorPost(author, id), false))
+}
+
+// deliver makes a post an entry, or not, of the homes of its readers.
+func (d *derivation) deliver(ctx context.Context, author, id string, a schema.Audience, entry bool) error {
+	if a.Visibility != social.Direct {
+		return d.each(schema.FamilyFollower, author, func(e store.Entry) error {
+			return d.add(ctx, present(schema.Home(schema.Other(e.Key), id), entry))
+		})
+	}
+	for _, reader := range a.Mentions {
+		if reader == author {
+			continue // written with the post
+		}
+		if err := d.add(ctx, present(schema.Home(reader, id), entry)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deduplicate deletes all but the earliest of the posts that were made with one
+// Idempotency-Key while the owners could not reach each other.
+func (d *derivation) deduplicate(ctx context.Context, author string, row crdt.Row) error {
+	first, _ := row.First()
+	for _, claim := range row.Births {
+		if bytes.Equal(claim.Value, first.Value) {
+			continue
+		}
+		if err := d.add(ctx, schema.PostRemoval(author, string(claim.Value))...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// present is the mutation after which a row that says nothing but that it exists
+// does, or does not.
+func present(k store.Key, exists bool) store.Mutation {
+	if exists {
+		return store.Mutation{Key: k, Op: store.Put}
+	}
+	return store.Mutation{Key: k, Op: store.Remove}
+}
+
+// each visits the rows of a two-part family that belong to owner.
+func (d *derivation) each(f store.Family, owner string, visit func(store.Entry) error) error {
+	for after := ""; ; {
+		entries, err := d.rows.Scan(d.reads, schema.Of(f, owner, after, false, pageRows))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		if len(entries) < pageRows {
+			return nil
+		}
+		after = schema.Other(entries[len(entries)-1].Key)
+	}
+}
+
+// add gathers mutations, and sends them when they are many.
+func (d *derivation) add(ctx context.Context, ms ...store.Mutation) error {
+	d.gathered = append(d.gathered, ms...)
+	if len(d.gathered) < gatherLimit {
+		return nil
+	}
+	return d.flush(ctx)
+}
+
+// flush sends what was gathered and waits for its durable copies.
+func (d *derivation) flush(ctx context.Context) error {
+	ms := d.gathered
+	d.gathered = nil
+	if d.again {
+		var err error
+		if ms, err = d.lacking(ms); err != nil {
+			return err
+		}
+	}
+	return d.out.send(ctx, ms)
+}
+
+// lacking gives those of the mutations that would change whether their row
+// exists: a row that is put anew is replaced, at the cost of a write.
+func (d *derivation) lacking(ms []store.Mutation) ([]store.Mutation, error) {
+	keys := make([]store.Key, len(ms))
+	for i, m := range ms {
+		keys[i] = m.Key
+	}
+	rows, err := d.rows.GetMany(d.reads, keys)
+	if err != nil {
+		return nil, err
+	}
+	var lacking []store.Mutation
+	for i, m := range ms {
+		if m.Op == store.Update || rows[i].Exists() != (m.Op == store.Put) {
+			lacking = append(lacking, m)
+		}
+	}
+	return lacking, nil
+}

@@ -1,0 +1,78 @@
+// Package posts is the posts: writing them, changing them, who may see them, and
+// serving them fast.
+//
+// A post lies in its author's slot. Pages are made of references to posts, which
+// Encoded turns into JSON from a cache of encoded posts. The cache is coherent:
+// it holds only posts of partitions that this node owns, and Invalidate drops a
+// post before the write that changed it is acknowledged.
+package posts
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// Directory finds users.
+type Directory interface {
+	// Resolve gives the id of the user of a ref, an id or @name, or NotFound.
+	Resolve(ctx context.Context, ref string) (string, error)
+	// IDs gives the ids of the users who hold the names, "" for a name that nobody
+	// holds, in a slice as long as names.
+	IDs(ctx context.Context, names []string) ([]string, error)
+}
+
+// Config is what the service needs.
+type Config struct {
+	Rows  store.Rows
+	Users Directory
+	// Now is the wall clock. Nil means time.Now.
+	Now func() time.Time
+	// Current says whether this node owns a slot and has applied all that ctx's
+	// session wrote there, so that whatever Invalidate was not told of has not
+	// changed. It is asked for every post of a page. Nil means never; then nothing
+	// is cached.
+	Current func(ctx context.Context, slot store.Slot) bool
+	// CacheBytes bounds the cache of encoded posts. 0 means 32 MiB.
+	CacheBytes uint64
+}
+
+// Service is the posts. It is safe for concurrent use.
+type Service struct {
+	rows    store.Rows
+	users   Directory
+	now     func() time.Time
+	current func(context.Context, store.Slot) bool
+	cache   *cache
+}
+
+const defaultCache = 32 << 20
+
+// New makes the service. It fails only when a bound in cfg is out of range.
+func New(cfg Config) (*Service, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Current == nil {
+		cfg.Current = func(context.Context, store.Slot) bool { return false }
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = defaultCache
+	}
+	cache, err := newCache(cfg.CacheBytes)
+	if err != nil {
+		return nil, fmt.Errorf("make post cache: %w", err)
+	}
+	return &Service{rows: cfg.Rows, users: cfg.Users, now: cfg.Now, current: cfg.Current, cache: cache}, nil
+}
+
+// Invalidate is a store.Invalidator: it must be told of every change applied on
+// this node.
+func (s *Service) Invalidate(keys []store.Key) { s.cache.invalidate(keys) }
+
+func noPost(id string) error {
+	return social.Errorf(social.NotFound, "there is no post %.40q", id)
+}

@@ -1,0 +1,255 @@
+package posts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"grapevine/services/schema"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// Create posts a text as who. With a Key it gives the first post that who made
+// with that key, if any.
+func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewPost) (social.Post, error) {
+	if who.Anonymous() {
+		return social.Post{}, social.Errorf(social.Unauthenticated, "log in to post")
+	}
+	if n.Visibility == "" {
+		n.Visibility = social.Public
+	}
+	if err := validate(n); err != nil {
+		return social.Post{}, err
+	}
+	if n.Key != "" {
+		if p, err := s.repeated(ctx, who, n.Key); err == nil || social.KindOf(err) != social.NotFound {
+			return p, err
+		}
+	}
+	p, err := s.compose(ctx, who, n)
+	if err != nil {
+		return social.Post{}, err
+	}
+	write := creation(p)
+	if n.Key != "" {
+		if err := s.remember(ctx, &write, p, n.Key); err != nil {
+			return social.Post{}, err
+		}
+	}
+	_, err = s.rows.Write(ctx, write)
+	if n.Key != "" && errors.Is(err, store.ErrExists) {
+		return s.repeated(ctx, who, n.Key)
+	}
+	if err != nil {
+		return social.Post{}, fmt.Errorf("write post %s: %w", p.ID, err)
+	}
+	return p, nil
+}
+
+func validate(n social.NewPost) error {
+	switch n.Visibility {
+	case social.Public, social.Followers, social.Direct:
+	default:
+		return social.InvalidField("visibility", "must be public, followers or direct")
+	}
+	if len(n.Key) > social.MaxKey {
+		return social.InvalidField("Idempotency-Key", "must have at most %d bytes", social.MaxKey)
+	}
+	return validateText(n.Text)
+}
+
+func validateText(text string) error {
+	if !utf8.ValidString(text) {
+		return social.InvalidField("text", "must be valid UTF-8")
+	}
+	if n := utf8.RuneCountInString(text); n > social.MaxText {
+		return social.InvalidField("text", "must have at most %d characters, has %d", social.MaxText, n)
+	}
+	if strings.TrimSpace(text) == "" {
+		return social.InvalidField("text", "must not be empty")
+	}
+	return nil
+}
+
+// compose makes the post: it finds who is mentioned and checks what it answers.
+func (s *Service) compose(ctx context.Context, who social.Identity, n social.NewPost) (social.Post, error) {
+	if n.ReplyTo != "" {
+		if err := s.answerable(ctx, who, n.ReplyTo); err != nil {
+			return social.Post{}, err
+		}
+	}
+	mentions, err := s.mentions(ctx, n)
+	if err != nil {
+		return social.Post{}, err
+	}
+	now := s.now()
+	slot, _ := social.SlotOf(who.User)
+	return social.Post{
+		ID: social.NewID(slot, now), Author: who.User, Text: n.Text, ReplyTo: n.ReplyTo,
+		Visibility: n.Visibility, CreatedAt: now.UTC().Truncate(time.Millisecond), Mentions: mentions,
+	}, nil
+}
+
+// answerable checks that a post exists and that who may see it. Its absence is
+// confirmed by a majority: an answer may follow at once, on another node.
+func (s *Service) answerable(ctx context.Context, who social.Identity, id string) error {
+	_, err := schema.Confirm(ctx, func(ctx context.Context) (*view, error) { return s.one(ctx, who, id) })
+	if social.KindOf(err) == social.NotFound {
+		return social.InvalidField("reply_to", "there is no such post")
+	}
+	return err
+}
+
+// mentions gives the ids of the users that a text names. While names cannot be
+// looked up, they are left as text, except in a direct post, which would reach
+// nobody.
+func (s *Service) mentions(ctx context.Context, n social.NewPost) ([]string, error) {
+	names := named(n.Text)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	found, err := s.users.IDs(ctx, names)
+	if errors.Is(err, store.ErrUnavailable) && n.Visibility != social.Direct {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resolve mentions: %w", err)
+	}
+	var ids []string
+	for _, id := range found {
+		if id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// creation writes a post, its place among its author's, and its place in the
+// author's own home timeline. All lie in the author's slot.
+func creation(p social.Post) store.Write {
+	return store.Write{Mutations: []store.Mutation{
+		{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)},
+		{Key: schema.AuthorPost(p.Author, p.ID), Op: store.Put, Value: schema.EncodeAudience(p)},
+		{Key: schema.Home(p.Author, p.ID), Op: store.Put},
+	}}
+}
+
+// A key is remembered for keyLife at least. Every sweepOdds-th post with a key
+// looks at up to sweepRows remembered ones, from a random place, and removes the
+// older: more than are added.
+const (
+	keyLife   = 48 * time.Hour
+	sweepOdds = 16
+	sweepRows = 64
+)
+
+// remember makes a creation one that happens once for a key.
+func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, key string) error {
+	row := schema.Idempotency(p.Author, key)
+	w.Serial = true
+	w.Mutations = append(w.Mutations, store.Mutation{Key: row, Op: store.Put, If: store.IfAbsent, Value: []byte(p.ID)})
+	if rand.N(sweepOdds) != 0 {
+		return nil
+	}
+	// A fresh hash is a random place: neighbours of this key's are as good as any.
+	near, err := s.rows.Scan(ctx, schema.Of(schema.FamilyIdempotency, p.Author, schema.Other(row), false, sweepRows))
+	if err != nil {
+		return fmt.Errorf("read idempotency keys: %w", err)
+	}
+	for _, e := range near {
+		if first, ok := e.Row.First(); ok && s.now().Sub(social.TimeOf(string(first.Value))) > keyLife {
+			w.Mutations = append(w.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
+		}
+	}
+	return nil
+}
+
+// repeated gives the post that a key was used for, or NotFound. It asks a
+// majority, because a client repeats itself just when a node has failed; where no
+// majority can be reached the post is written all the same, and fan-out removes
+// the later of two.
+func (s *Service) repeated(ctx context.Context, who social.Identity, key string) (social.Post, error) {
+	confirm := schema.Majority(ctx)
+	row, err := s.rows.Get(confirm, schema.Idempotency(who.User, key))
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnavailable):
+		return social.Post{}, social.Errorf(social.NotFound, "the key is new")
+	case err != nil:
+		return social.Post{}, fmt.Errorf("read idempotency key: %w", err)
+	}
+	first, _ := row.First()
+	v, err := s.one(confirm, who, string(first.Value))
+	if social.KindOf(err) == social.NotFound {
+		return social.Post{}, social.Errorf(social.Conflict, "the post made with this Idempotency-Key was deleted")
+	}
+	if err != nil {
+		return social.Post{}, err
+	}
+	return v.post, nil
+}
+
+// Edit replaces the text of a post of who's. Mentions stay those of the first
+// text.
+func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string) (social.Post, error) {
+	if err := validateText(text); err != nil {
+		return social.Post{}, err
+	}
+	p, err := s.own(ctx, who, id)
+	if err != nil {
+		return social.Post{}, err
+	}
+	at := s.now().UTC().Truncate(time.Millisecond)
+	_, err = s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{{
+		Key: schema.Post(id), Op: store.Update, If: store.IfExists,
+		Fields: []store.FieldValue{{ID: schema.FieldEdit, Value: schema.EncodeEdit(at, text)}},
+	}}})
+	if err != nil {
+		return social.Post{}, fmt.Errorf("edit post %s: %w", id, behind(err))
+	}
+	p.Text, p.EditedAt = text, &at
+	return p, nil
+}
+
+// Delete removes a post of who's. Its entry in the list of the author's stays
+// until fan-out has removed those in home timelines, but no longer shows.
+func (s *Service) Delete(ctx context.Context, who social.Identity, id string) error {
+	p, err := s.own(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	removal := schema.PostRemoval(p.Author, id)
+	removal[0].If = store.IfExists
+	if _, err := s.rows.Write(ctx, store.Write{Mutations: removal}); err != nil {
+		return fmt.Errorf("delete post %s: %w", id, behind(err))
+	}
+	return nil
+}
+
+// own gives a post that who wrote.
+func (s *Service) own(ctx context.Context, who social.Identity, id string) (social.Post, error) {
+	if who.Anonymous() {
+		return social.Post{}, social.Errorf(social.Unauthenticated, "log in to change your posts")
+	}
+	v, err := s.one(ctx, who, id)
+	if err != nil {
+		return social.Post{}, err
+	}
+	if v.post.Author != who.User {
+		return social.Post{}, social.Errorf(social.Forbidden, "a post changes only with its author's token")
+	}
+	return v.post, nil
+}
+
+// behind renames the failure of a condition on a row that was read just now: the
+// owner that coordinated has not seen it yet, and will.
+func behind(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: %w", store.ErrBehind, err)
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package schema
+
+import (
+	"context"
+
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// maxScanned bounds the rows that one page reads in search of items to show.
+const maxScanned = 2000
+
+// Verify gives a cut with its limit filled in, or an Invalid error. The cursor
+// must be empty or an id, which is what all lists are ordered by.
+func Verify(cut social.Cut) (social.Cut, error) {
+	if cut.Limit == 0 {
+		cut.Limit = social.DefaultPage
+	}
+	if cut.Limit < 1 || cut.Limit > social.MaxPage {
+		return cut, social.InvalidField("limit", "must be 1 to %d", social.MaxPage)
+	}
+	if _, ok := social.SlotOf(cut.Cursor); cut.Cursor != "" && !ok {
+		return cut, social.InvalidField("cursor", "is not one that a page of this list gave as next")
+	}
+	return cut, nil
+}
+
+// List is how the pages of a list are made.
+type List[T any] struct {
+	// Scan gives up to limit ids that follow after in the list's order, fewer only
+	// at the end.
+	Scan func(ctx context.Context, after string, limit int) ([]string, error)
+	// Load gives what is to be shown of each id, in a slice as long as ids.
+	Load func(ctx context.Context, ids []string) ([]T, error)
+	// Hidden says that what Load gave for an id is not to be shown: it is gone, or
+	// not for this reader.
+	Hidden func(T) bool
+}
+
+// Page fills one page. It scans past hidden items, up to a bound, so that a page
+// is empty only at the end of the list or behind a long run of hidden items.
+func (l List[T]) Page(ctx context.Context, cut social.Cut) (social.Page[T], error) {
+	page := social.Page[T]{Items: []T{}}
+	cut, err := Verify(cut)
+	if err != nil {
+		return page, err
+	}
+	after, limit := cut.Cursor, cut.Limit
+	for scanned := 0; scanned < maxScanned; limit = social.MaxPage {
+		// One more than is shown tells whether there is a next page.
+		ids, err := l.Scan(ctx, after, limit+1)
+		if err != nil {
+			return page, err
+		}
+		more := len(ids) > limit
+		ids = ids[:min(len(ids), limit)]
+		items, err := l.Load(ctx, ids)
+		if err != nil {
+			return page, err
+		}
+		for i, item := range items {
+			if l.Hidden(item) {
+				continue
+			}
+			page.Items = append(page.Items, item)
+			if len(page.Items) == cut.Limit && (more || i < len(items)-1) {
+				page.Next = ids[i]
+				return page, nil
+			}
+		}
+		if !more {
+			return page, nil
+		}
+		after, scanned = ids[len(ids)-1], scanned+len(ids)
+	}
+	page.Next = after
+	return page, nil
+}
+
+// Others gives the second halves of the keys of entries of a two-part family.
+func Others(entries []store.Entry) []string {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = Other(e.Key)
+	}
+	return ids
+}

@@ -1,0 +1,174 @@
+// Package schema spells, once, how the domain lies in the store: the families of
+// rows, the keys of each, the encodings of their values, and what a page of a
+// list is.
+//
+// Everything of a user lies in the user's slot, a post in its author's slot, and
+// a claim to a username in the name's slot:
+//
+//	family       slot       sort                    value            fields
+//	user         user       user                    profile          display name, bio
+//	credential   user       user                    CredentialRecord gone
+//	name         name       name                    user id
+//	following    follower   follower/followee       -
+//	follower     followee   followee/follower       -
+//	post         author     post                    post             Edit
+//	author post  author     author/post             audience         gone
+//	home         reader     reader/post             -
+//	idempotency  user       user/hash of the key    post id
+//	revoked      user       user/token              -
+//
+// Truth is in user, credential, name, following, post, idempotency and revoked.
+// The rest follows from it and is written by services/fanout, or together with
+// the truth where both lie in one slot.
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"grapevine/crdt"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// The families. Their numbers are on disk and never change meaning.
+const (
+	FamilyUser        store.Family = 1
+	FamilyCredential  store.Family = 2
+	FamilyName        store.Family = 3
+	FamilyFollowing   store.Family = 4
+	FamilyFollower    store.Family = 5
+	FamilyPost        store.Family = 6
+	FamilyAuthorPost  store.Family = 7
+	FamilyHome        store.Family = 8
+	FamilyIdempotency store.Family = 9
+	FamilyRevoked     store.Family = 10
+)
+
+// The mutable fields of a user row and of a post row.
+const (
+	FieldDisplayName uint8 = 1
+	FieldBio         uint8 = 2
+
+	FieldEdit uint8 = 1
+)
+
+// FieldGone says, on a credential or an author post row, that the user or post was
+// deleted. It is written with the deletion, so that fan-out acts on a deletion and
+// never on a row that has merely not arrived.
+const FieldGone uint8 = 1
+
+// Indexed says whether replicas keep an index of a family over all slots, for
+// Rows.ScanIndex.
+func Indexed(f store.Family) bool { return f == FamilyUser || f == FamilyPost }
+
+// separator parts the two halves of a sort key. Ids, hashes and names never
+// contain it.
+const separator = "/"
+
+// slot gives the slot of an id. What is not an id has none and addresses slot 0,
+// where nothing is found under it.
+func slot(id string) store.Slot {
+	s, _ := social.SlotOf(id)
+	return store.Slot(s)
+}
+
+func single(f store.Family, id string) store.Key {
+	return store.Key{Slot: slot(id), Family: f, Sort: id}
+}
+
+func pair(f store.Family, owner, other string) store.Key {
+	return store.Key{Slot: slot(owner), Family: f, Sort: owner + separator + other}
+}
+
+// User is the key of an account.
+func User(user string) store.Key { return single(FamilyUser, user) }
+
+// Credential is the key of what proves an account's owner. The row outlives the
+// user row of a deleted account until all that follows from it is gone.
+func Credential(user string) store.Key { return single(FamilyCredential, user) }
+
+// Name is the key of the claim to a username.
+func Name(name string) store.Key {
+	return store.Key{Slot: store.Slot(social.NameSlot(name)), Family: FamilyName, Sort: social.FoldName(name)}
+}
+
+// Succession is the key, beside a claim, that only one successor of an abandoned
+// claim can make.
+func Succession(name, abandoned string) store.Key {
+	k := Name(name)
+	k.Sort += separator + abandoned
+	return k
+}
+
+// Following is the key of the fact that follower follows followee.
+func Following(follower, followee string) store.Key { return pair(FamilyFollowing, follower, followee) }
+
+// Follower is the key of Following's mirror on the followee's side.
+func Follower(followee, follower string) store.Key { return pair(FamilyFollower, followee, follower) }
+
+// Post is the key of a post.
+func Post(post string) store.Key { return single(FamilyPost, post) }
+
+// AuthorPost is the key of a post's entry in the list of its author's. The row
+// outlives a deleted post until all that follows from it is gone.
+func AuthorPost(author, post string) store.Key { return pair(FamilyAuthorPost, author, post) }
+
+// Home is the key of a post's entry in a reader's home timeline.
+func Home(reader, post string) store.Key { return pair(FamilyHome, reader, post) }
+
+// Idempotency is the key of what became of a user's request with an
+// Idempotency-Key.
+func Idempotency(user, key string) store.Key {
+	sum := sha256.Sum256([]byte(key))
+	return pair(FamilyIdempotency, user, base64.RawURLEncoding.EncodeToString(sum[:16]))
+}
+
+// Revoked is the key of the fact that a user logged a token out.
+func Revoked(user, token string) store.Key { return pair(FamilyRevoked, user, token) }
+
+// Split gives the two halves of the Sort of a two-part key, and false for
+// another key.
+func Split(k store.Key) (owner, other string, ok bool) {
+	return strings.Cut(k.Sort, separator)
+}
+
+// Other gives the second half of the Sort of a two-part key.
+func Other(k store.Key) string {
+	_, other, _ := Split(k)
+	return other
+}
+
+// Of selects up to limit rows of a two-part family that belong to owner, in the
+// order of the second half, or in reverse. After, when not empty, is the second
+// half of the last row already seen.
+func Of(f store.Family, owner, after string, reverse bool, limit int) store.Range {
+	r := store.Range{Slot: slot(owner), Family: f, Prefix: owner + separator, Reverse: reverse, Limit: limit}
+	if after != "" {
+		r.After = r.Prefix + after
+	}
+	return r
+}
+
+// Gone is the mutation that marks a credential or author post row as that of
+// something deleted.
+func Gone(k store.Key) store.Mutation {
+	return store.Mutation{Key: k, Op: store.Update, Fields: []store.FieldValue{{ID: FieldGone, Value: []byte{1}}}}
+}
+
+// IsGone says whether a credential or author post row is marked.
+func IsGone(row crdt.Row) bool {
+	_, gone := row.Field(FieldGone)
+	return gone
+}
+
+// PostRemoval gives the mutations that delete a post. What follows from it in
+// other slots is fan-out's.
+func PostRemoval(author, post string) []store.Mutation {
+	return []store.Mutation{
+		{Key: Post(post), Op: store.Remove},
+		Gone(AuthorPost(author, post)),
+		{Key: Home(author, post), Op: store.Remove},
+	}
+}

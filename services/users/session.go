@@ -1,0 +1,146 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"grapevine/services/schema"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// releaseTimeout bounds the attempt to give back the name of a failed sign-up.
+const releaseTimeout = 2 * time.Second
+
+// Create signs a user up and logs it in.
+func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session, error) {
+	n.Username = social.FoldName(n.Username)
+	if err := validateNew(n); err != nil {
+		return social.Session{}, err
+	}
+	phc, err := s.passwords.hash(ctx, n.Password)
+	if err != nil {
+		return social.Session{}, err
+	}
+	now := s.now()
+	u := social.User{
+		ID: social.NewID(social.RandomSlot(), now), Username: n.Username,
+		DisplayName: n.DisplayName, Bio: n.Bio, CreatedAt: now.UTC().Truncate(time.Millisecond),
+	}
+	if err := s.claim(ctx, u.Username, u.ID); err != nil && !errors.Is(err, store.ErrDurability) {
+		return social.Session{}, fmt.Errorf("claim name %s: %w", u.Username, err)
+	}
+	if err := s.open(ctx, u, phc); err != nil {
+		return social.Session{}, err
+	}
+	return s.session(patched(u, social.UserPatch{})), nil
+}
+
+// open writes the account whose name was claimed. A failure after which the
+// account may exist all the same keeps the claim: should it not exist, the claim
+// counts as abandoned after a while.
+func (s *Service) open(ctx context.Context, u social.User, phc string) error {
+	_, err := s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
+		{Key: schema.User(u.ID), Op: store.Put, Value: schema.EncodeUser(u)},
+		{Key: schema.Credential(u.ID), Op: store.Put, Value: schema.EncodeCredential(u.Username, phc)},
+	}})
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("write user %s: %w", u.ID, err)
+	if errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace) {
+		// The request may have ended; the name must not stay behind for that.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer cancel()
+		err = errors.Join(err, s.release(ctx, u.Username))
+	}
+	return err
+}
+
+// LogIn gives a session for a username and its password. An unknown name and a
+// wrong password give the same error after the same work.
+func (s *Service) LogIn(ctx context.Context, username, password string) (social.Session, error) {
+	// What could not have been set is not hashed, nor does its refusal depend on
+	// whether the name exists.
+	if validatePassword(password) != nil {
+		return social.Session{}, errWrongLogin
+	}
+	a, err := schema.Confirm(ctx, func(ctx context.Context) (account, error) {
+		return s.account(ctx, social.FoldName(username))
+	})
+	if err != nil && social.KindOf(err) != social.NotFound {
+		return social.Session{}, err
+	}
+	ok, err := s.passwords.verify(ctx, password, a.phc)
+	if err != nil {
+		return social.Session{}, err
+	}
+	if !ok {
+		return social.Session{}, errWrongLogin
+	}
+	return s.session(a.user), nil
+}
+
+var errWrongLogin = social.Errorf(social.Unauthenticated, "the username or the password is wrong")
+
+// account is a user and the hash of its password.
+type account struct {
+	user social.User
+	phc  string
+}
+
+// account gives the account that holds a name.
+func (s *Service) account(ctx context.Context, name string) (account, error) {
+	id, err := s.claimant(ctx, name)
+	if err != nil {
+		return account{}, err
+	}
+	rows, err := s.rows.GetMany(ctx, []store.Key{schema.User(id), schema.Credential(id)})
+	if err != nil {
+		return account{}, fmt.Errorf("read account %s: %w", id, err)
+	}
+	if !rows[0].Exists() || !rows[1].Exists() {
+		return account{}, noUser("@" + name)
+	}
+	u, err := schema.DecodeUser(id, rows[0])
+	if err != nil {
+		return account{}, err
+	}
+	credential, err := schema.DecodeCredential(rows[1])
+	return account{u, credential.PHC}, err
+}
+
+// session issues a token for a user.
+func (s *Service) session(u social.User) social.Session {
+	now := s.now()
+	slot, _ := social.SlotOf(u.ID)
+	who := social.Identity{User: u.ID, TokenID: social.NewID(slot, now), Expires: now.Add(tokenLife).UTC().Truncate(time.Second)}
+	return social.Session{Token: issue(s.key, who), ExpiresAt: who.Expires, User: u}
+}
+
+// sweep is how many revocations of a user a log-out looks at to remove those of
+// tokens that have expired. Token ids sort by time, so these are the oldest.
+const sweep = 16
+
+// LogOut ends the token that who was authenticated by.
+func (s *Service) LogOut(ctx context.Context, who social.Identity) error {
+	if who.Anonymous() {
+		return social.Errorf(social.Unauthenticated, "there is no session to end")
+	}
+	write := store.Write{Mutations: []store.Mutation{{Key: schema.Revoked(who.User, who.TokenID), Op: store.Put}}}
+	old, err := s.rows.Scan(ctx, schema.Of(schema.FamilyRevoked, who.User, "", false, sweep))
+	if err != nil {
+		return fmt.Errorf("read revocations: %w", err)
+	}
+	for _, e := range old {
+		if s.now().Sub(social.TimeOf(schema.Other(e.Key))) > tokenLife+time.Hour {
+			write.Mutations = append(write.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
+		}
+	}
+	if _, err := s.rows.Write(ctx, write); err != nil {
+		return fmt.Errorf("log out: %w", err)
+	}
+	return nil
+}
