@@ -81,7 +81,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 		lines <- s.Text()
 		p.done <- cmd.Wait()
 	}()
-	ts.Defer(func() { p.stop() }) //nolint:errcheck // the script has ended
+	ts.Defer(func() { p.stop() })
 	var ready config.Ready
 	select {
 	case line := <-lines:

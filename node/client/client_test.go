@@ -38,7 +38,7 @@ func TestAReplyThatIsNoProblemIsAnErrorStill(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
-		w.Write([]byte("<html>bad\ngateway")) //nolint:errcheck // a test's reply
+		w.Write([]byte("<html>bad\ngateway"))
 	}))
 	defer s.Close()
 	_, err := New(s.URL+"/").User(t.Context(), "@alice")
