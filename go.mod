@@ -27,7 +27,7 @@ require (
 	golang.org/x/sync v0.24.0 // bounded groups and weighted semaphores
 	golang.org/x/sys v0.49.0 // free disk space
 	golang.org/x/term v0.47.0 // whether output is a terminal
-	google.golang.org/protobuf v1.36.12 // a message of gossipsub, in a test of what it refuses
+	google.golang.org/protobuf v1.36.12 // looking for damage in Badger table indices before Badger meets it
 	pgregory.net/rapid v1.3.0 // property tests
 )
 
