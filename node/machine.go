@@ -23,6 +23,7 @@ import (
 // Machine is a node on real disks and real networks.
 type Machine struct {
 	*Node
+	log      *slog.Logger
 	parts    closers
 	listener net.Listener
 	host     *libp2pnet.Host
@@ -36,7 +37,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*Machine, er
 	if err := cfg.Verify(); err != nil {
 		return nil, err
 	}
-	m := &Machine{}
+	m := &Machine{log: log}
 	if err := m.open(ctx, cfg, log); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -151,7 +152,11 @@ func (m *Machine) Close() error { return m.parts.close() }
 func (m *Machine) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	return errors.Join(m.swim.Leave(ctx), m.swim.Close())
+	if err := m.swim.Leave(ctx); err != nil {
+		// The others will find out. When all stop at once, nobody is left to tell.
+		m.log.Debug("the others could not be told", "error", err)
+	}
+	return m.swim.Close()
 }
 
 // closeListener closes what the HTTP server has usually closed before.

@@ -12,7 +12,7 @@ import (
 
 // progressTopic carries the news of whose consequences have been written, from
 // the leaders of partitions to the other owners.
-const progressTopic = "grapevine/progress"
+const progressTopic = "progress"
 
 // progressChunk bounds one message of news, in writes.
 const progressChunk = 8192

@@ -45,6 +45,7 @@ var (
 	unavailable  = class{http.StatusServiceUnavailable, "unavailable", "Not reachable now", true}
 	behind       = class{http.StatusServiceUnavailable, "behind", "Your writes are not here yet", true}
 	underDurable = class{http.StatusServiceUnavailable, "durability", "Kept on fewer copies than asked for", false}
+	uncertain    = class{http.StatusServiceUnavailable, "uncertain", "It may or may not have been done", true}
 	noSpace      = class{http.StatusInsufficientStorage, "no-space", "Out of disk space", false}
 )
 
@@ -75,6 +76,7 @@ var faults = []struct {
 }{
 	{store.ErrDurability, underDurable, true, "the write stands on %s and spreads to the other owners as they return; do not repeat it without an Idempotency-Key"},
 	{store.ErrBehind, behind, true, "no reachable owner has seen the writes that the Grapevine-Session token names; try again, or leave the token out to read what is here"},
+	{store.ErrUncertain, uncertain, true, "the node that took the write was lost before it answered; look whether it stands, or repeat it with the same Idempotency-Key"},
 	{store.ErrNoSpace, noSpace, true, "the node is short of disk space and takes no writes; free some space or send writes to another node"},
 	{store.ErrOverloaded, overloaded, true, "too many writes are waiting; try again later"},
 	{store.ErrUnavailable, unavailable, true, "no owner of the data can be reached; try again later or ask another node"},

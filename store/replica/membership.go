@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	ringTopic   = "grapevine/ring"
+	ringTopic   = "ring"
 	joinRetry   = 200 * time.Millisecond
 	ringTimeout = 2 * time.Second
 )

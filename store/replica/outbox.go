@@ -22,12 +22,16 @@ const (
 	pushers       = 8 // concurrent direct pushes
 )
 
-// delivery is a batch on its way to the other owners of its partitions.
+// delivery is a batch on its way to the other owners of its partitions. It is
+// open for more deltas until the publisher seals it, so that batches grow when
+// publishing is slow.
 type delivery struct {
-	number  uint64
-	message []byte
-	topic   *ownerSet
-	born    time.Time
+	topic *ownerSet
+	batch batch
+	size  int // bytes: an estimate while open, then of message
+
+	message []byte    // nil while open
+	sent    time.Time // when it was sealed
 
 	mu       sync.Mutex
 	acked    map[p2p.NodeID]bool
@@ -99,6 +103,7 @@ func (d *delivery) endPush(peer p2p.NodeID) {
 type outbox struct {
 	mu      sync.Mutex
 	pending map[uint64]*delivery
+	open    map[*ownerSet]*delivery
 	order   []*delivery // oldest first; may hold some that are done
 	next    uint64
 	bytes   int
@@ -109,23 +114,47 @@ type outbox struct {
 
 func newOutbox(first uint64) *outbox {
 	return &outbox{
-		pending: map[uint64]*delivery{}, next: first, latency: 10 * time.Millisecond,
+		pending: map[uint64]*delivery{}, open: map[*ownerSet]*delivery{}, next: first, latency: 10 * time.Millisecond,
 		eased: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 }
 
-func (o *outbox) add(set *ownerSet, now time.Time, encode func(number uint64) []byte) *delivery {
+// add puts a delta into the open delivery of an owner set. It makes one when
+// there is none with room, and then says that it is new: the caller hands it to
+// the publisher.
+func (o *outbox) add(set *ownerSet, delta delta, size int, start func() batch) (d *delivery, isNew bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.next++
-	d := &delivery{
-		number: o.next, topic: set, born: now, message: encode(o.next),
-		acked: map[p2p.NodeID]bool{}, pushing: map[p2p.NodeID]bool{}, progress: make(chan struct{}),
+	d = o.open[set]
+	if d == nil || d.size+size > maxBatchBytes {
+		o.next++
+		d = &delivery{
+			topic: set, batch: start(), acked: map[p2p.NodeID]bool{}, pushing: map[p2p.NodeID]bool{},
+			progress: make(chan struct{}),
+		}
+		d.batch.number = o.next
+		o.pending[o.next], o.open[set], isNew = d, d, true
+		o.order = append(o.order, d)
 	}
-	o.pending[d.number] = d
-	o.order = append(o.order, d)
-	o.bytes += len(d.message)
-	for o.bytes > maxUnacked && len(o.order) > 1 {
+	d.batch.deltas = append(d.batch.deltas, delta)
+	d.size += size
+	o.bytes += size
+	return d, isNew
+}
+
+// seal encodes a delivery, which takes no more deltas, and gives up the oldest
+// ones when too much is kept: anti-entropy will do their work.
+func (o *outbox) seal(d *delivery, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open[d.topic] == d {
+		delete(o.open, d.topic)
+	}
+	d.message, d.sent = d.batch.encode(), now
+	d.batch.deltas = nil
+	o.bytes += len(d.message) - d.size
+	d.size = len(d.message)
+	for o.bytes > maxUnacked && len(o.order) > 1 && o.order[0].message != nil && o.order[0] != d {
 		o.dropLocked(o.order[0])
 		o.order = o.order[1:]
 	}
@@ -133,15 +162,14 @@ func (o *outbox) add(set *ownerSet, now time.Time, encode func(number uint64) []
 	case o.kick <- struct{}{}:
 	default:
 	}
-	return d
 }
 
 func (o *outbox) dropLocked(d *delivery) {
-	if _, ok := o.pending[d.number]; !ok {
+	if _, ok := o.pending[d.batch.number]; !ok {
 		return
 	}
-	delete(o.pending, d.number)
-	o.bytes -= len(d.message)
+	delete(o.pending, d.batch.number)
+	o.bytes -= d.size
 	close(o.eased)
 	o.eased = make(chan struct{})
 }
@@ -152,7 +180,7 @@ func (o *outbox) acked(number uint64, from p2p.NodeID, now time.Time, alive func
 	o.mu.Lock()
 	d := o.pending[number]
 	if d != nil {
-		o.latency += (now.Sub(d.born) - o.latency) / 16
+		o.latency += (now.Sub(d.sent) - o.latency) / 16
 	}
 	o.mu.Unlock()
 	if d == nil {
@@ -174,15 +202,15 @@ func (o *outbox) overdue(now time.Time, alive func(p2p.NodeID) bool) (late []*de
 	defer o.mu.Unlock()
 	timeout := min(max(4*o.latency, minAckTimeout), maxAckTimeout)
 	o.order = slices.DeleteFunc(o.order, func(d *delivery) bool {
-		_, pending := o.pending[d.number]
-		if pending && (now.Sub(d.born) > deliveryLife || len(d.outstanding(alive)) == 0) {
+		_, pending := o.pending[d.batch.number]
+		if pending && d.message != nil && (now.Sub(d.sent) > deliveryLife || len(d.outstanding(alive)) == 0) {
 			o.dropLocked(d)
 			pending = false
 		}
 		return !pending
 	})
 	for _, d := range o.order {
-		if now.Sub(d.born) < timeout {
+		if d.message == nil || now.Sub(d.sent) < timeout {
 			break
 		}
 		late = append(late, d)
@@ -231,38 +259,21 @@ func (o *outbox) waitWindow(ctx context.Context) {
 // Deliveries are attached before the writes are told that they are durable.
 func (s *Store) publish(group []work) {
 	place := s.placement.Load()
-	sets := map[*ownerSet][]*localWrite{}
+	start := func() batch { return batch{coordinator: s.cfg.Self, ring: place.ring.Digest()} }
 	for _, w := range group {
 		l, ok := w.(*localWrite)
 		if !ok || l.err != nil || len(l.delta.rows) == 0 {
 			continue
 		}
-		if set := place.sets[l.partition]; len(set.peers) > 0 {
-			sets[set] = append(sets[set], l)
+		set := place.sets[l.partition]
+		if len(set.peers) == 0 {
+			continue
 		}
-	}
-	for set, writes := range sets {
-		s.publishSet(place, set, writes)
-	}
-}
-
-func (s *Store) publishSet(place *placement, set *ownerSet, writes []*localWrite) {
-	for len(writes) > 0 {
-		b := batch{coordinator: s.cfg.Self, ring: place.ring.Digest()}
-		var bytes int64
-		n := 0
-		for ; n < len(writes) && (n == 0 || bytes+writes[n].bytes < maxBatchBytes); n++ {
-			b.deltas = append(b.deltas, writes[n].delta)
-			bytes += writes[n].bytes
+		d, isNew := s.outbox.add(set, l.delta, int(l.bytes), start)
+		l.delivery = d
+		if !isNew {
+			continue
 		}
-		d := s.outbox.add(set, s.cfg.Now(), func(number uint64) []byte {
-			b.number = number
-			return b.encode()
-		})
-		for _, w := range writes[:n] {
-			w.delivery = d
-		}
-		writes = writes[n:]
 		select {
 		case s.publishing <- d:
 		case <-s.ctx.Done():
@@ -277,6 +288,7 @@ func (s *Store) runPublisher() {
 		select {
 		case d := <-s.publishing:
 			s.outbox.waitWindow(s.ctx)
+			s.outbox.seal(d, s.cfg.Now())
 			if err := s.topics.publish(s.ctx, d.topic, d.message); err != nil && s.ctx.Err() == nil {
 				s.log.Debug("publish failed; the batch will be pushed", "error", err)
 			}
@@ -335,7 +347,7 @@ func (s *Store) push(d *delivery, peer p2p.NodeID) {
 		s.log.Debug("push failed", "peer", peer.Short(), "error", err)
 		return
 	}
-	s.outbox.acked(d.number, peer, s.cfg.Now(), s.alive)
+	s.outbox.acked(d.batch.number, peer, s.cfg.Now(), s.alive)
 }
 
 // sleep waits for d and says whether ctx still runs.

@@ -55,7 +55,7 @@ func newOwnerSet(owners, coming []p2p.NodeID, self p2p.NodeID) *ownerSet {
 	return &ownerSet{
 		owners: slices.DeleteFunc(slices.Clone(owners), isSelf),
 		peers:  slices.DeleteFunc(slices.Clone(all), isSelf),
-		topic:  "grapevine/owners/" + hex.EncodeToString(sum[:]),
+		topic:  "owners/" + hex.EncodeToString(sum[:]),
 	}
 }
 

@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -123,13 +125,30 @@ func (r readReply) entries() ([]store.Entry, error) {
 	return out, nil
 }
 
+const (
+	readAttempt  = time.Second // then another owner is asked
+	writeAttempt = copiesWait + time.Second
+)
+
+// ask sends a read to a node. A node that does not answer in time counts as one
+// that cannot be reached.
+func (s *Store) ask(ctx context.Context, node p2p.NodeID, request readRequest, reply *readReply) error {
+	attempt, cancel := context.WithTimeout(ctx, readAttempt)
+	defer cancel()
+	err := s.call(attempt, node, protoRead, request, reply)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("%w: no answer within %s", p2p.ErrUnreachable, readAttempt)
+	}
+	return err
+}
+
 func (s *Store) getRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, ks []store.Key) ([]crdt.Row, error) {
 	request := readRequest{Partition: p, Demand: d}
 	for _, k := range ks {
 		request.Keys = append(request.Keys, appendKey(nil, k))
 	}
 	var reply readReply
-	if err := s.call(ctx, node, protoRead, request, &reply); err != nil {
+	if err := s.ask(ctx, node, request, &reply); err != nil {
 		return nil, err
 	}
 	if len(reply.Rows) != len(ks) {
@@ -148,7 +167,7 @@ func (s *Store) getRemote(ctx context.Context, node p2p.NodeID, p store.Partitio
 
 func (s *Store) scanRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, r store.Range) ([]store.Entry, error) {
 	var reply readReply
-	if err := s.call(ctx, node, protoRead, readRequest{Partition: p, Demand: d, Range: &r}, &reply); err != nil {
+	if err := s.ask(ctx, node, readRequest{Partition: p, Demand: d, Range: &r}, &reply); err != nil {
 		return nil, err
 	}
 	return reply.entries()
@@ -157,7 +176,7 @@ func (s *Store) scanRemote(ctx context.Context, node p2p.NodeID, p store.Partiti
 func (s *Store) scanIndexRemote(ctx context.Context, sh share, r store.IndexRange) ([]store.Entry, error) {
 	var reply readReply
 	request := readRequest{Index: &r, Wanted: sh.wanted, Needs: sh.needs}
-	if err := s.call(ctx, sh.node, protoRead, request, &reply); err != nil {
+	if err := s.ask(ctx, sh.node, request, &reply); err != nil {
 		return nil, err
 	}
 	return reply.entries()
@@ -195,8 +214,10 @@ func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequ
 
 func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write, d demand, durability int) (store.Receipt, error) {
 	var reply writeReply
+	ctx, cancel := context.WithTimeout(ctx, writeAttempt)
+	defer cancel()
 	if err := s.call(ctx, node, protoWrite, writeRequest{Write: w, Demand: d, Durability: durability}, &reply); err != nil {
-		if errors.Is(err, p2p.ErrLost) {
+		if errors.Is(err, p2p.ErrLost) || errors.Is(err, context.DeadlineExceeded) {
 			// Another owner must not be tried: the row would be born twice, and a
 			// removal that saw one birth would leave the other.
 			err = store.ErrUncertain

@@ -1,0 +1,62 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// settleTime is how long after the load idleness begins: consequences and
+// compaction under way are not idleness.
+const settleTime = 5 * time.Second
+
+// idle measures what the nodes take while nobody asks them anything.
+func (b *bench) idle(ctx context.Context) error {
+	b.Say("idleness")
+	if err := pause(ctx, settleTime); err != nil {
+		return err
+	}
+	before, _, err := b.usages()
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, idlePeriod); err != nil {
+		return err
+	}
+	after, rss, err := b.usages()
+	if err != nil {
+		return err
+	}
+	var total float64
+	for i, n := range b.Nodes {
+		percent := 100 * (after[i] - before[i]).Seconds() / idlePeriod.Seconds()
+		total += percent
+		b.report.add(Line{What: fmt.Sprintf("memory of node %d", n.Index), Value: float64(rss[i]) / (1 << 20), Unit: "MiB",
+			Note: fmt.Sprintf("resident, after the load; idle CPU %.2f%% of a core", percent)})
+	}
+	b.report.add(Line{What: "idle CPU, all nodes", Value: total, Unit: "% of a core",
+		Goal: fmt.Sprintf("<= %g%%", goalIdleCPU), Met: total <= goalIdleCPU, Note: "over " + idlePeriod.String()})
+	return nil
+}
+
+func (b *bench) usages() (cpu []time.Duration, rss []int64, err error) {
+	for _, n := range b.Nodes {
+		c, r, err := usage(n.PID)
+		if err != nil {
+			return nil, nil, err
+		}
+		cpu, rss = append(cpu, c), append(rss, r)
+	}
+	return cpu, rss, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
