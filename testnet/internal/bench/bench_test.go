@@ -132,7 +132,7 @@ func TestSeriesAlternateAndTheirMediansAreCompared(t *testing.T) {
 		t.Errorf("order %s", got)
 	}
 	var r Report
-	r.rates("1/s", ">= 300", 300, a, b)
+	r.rates("1/s", 300, 0, a, b)
 	if r.Lines[0].Value != 200 || r.Lines[1].Ratio != 0.5 || r.Met() {
 		t.Errorf("%+v", r)
 	}

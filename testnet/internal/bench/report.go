@@ -36,20 +36,29 @@ func (r *Report) add(l Line) {
 	r.Lines = append(r.Lines, l)
 }
 
-// rates appends a series and its floors, with the ratio to each.
-func (r *Report) rates(unit, goal string, least float64, s *series, floors ...*series) {
+// rates appends a series and its floors, with the ratio to each. A least rate or
+// ratio of 0 is no goal.
+func (r *Report) rates(unit string, least, leastRatio float64, s *series, floors ...*series) {
 	m := s.median()
 	r.add(Line{
 		What: s.name, Value: m.perSecond, Unit: unit, P50: m.latency.P50, P99: m.latency.P99,
-		Goal: goal, Met: m.perSecond >= least,
+		Goal: atLeast(least), Met: m.perSecond >= least,
 	})
 	for _, f := range floors {
 		fm := f.median()
+		over := m.perSecond / fm.perSecond
 		r.add(Line{
 			What: "  floor: " + f.name, Value: fm.perSecond, Unit: unit, P50: fm.latency.P50, P99: fm.latency.P99,
-			Ratio: m.perSecond / fm.perSecond, Of: f.name,
+			Ratio: over, Of: f.name, Goal: atLeast(leastRatio), Met: over >= leastRatio,
 		})
 	}
+}
+
+func atLeast(goal float64) string {
+	if goal == 0 {
+		return ""
+	}
+	return fmt.Sprintf(">= %g", goal)
 }
 
 // Met says whether every goal was met.
