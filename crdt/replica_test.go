@@ -83,6 +83,11 @@ func (w *world) write(t *rapid.T) {
 			return
 		}
 		o.field, o.birth = uint8(rapid.IntRange(1, 2).Draw(t, "field")), last.Dot
+		for _, f := range row.Fields { // an update is later than what its writer sees
+			if f.ID == o.field && f.Birth == o.birth {
+				o.time = max(o.time, f.Time+1)
+			}
+		}
 		c = row.Update(o.dot, o.time, o.field, o.value)
 	case "remove":
 		if !row.Exists() {

@@ -135,13 +135,19 @@ func (r Row) Put(d causal.Dot, t hlc.Timestamp, value []byte) Row {
 func (r Row) Remove() Row { return Row{Removed: r.births()} }
 
 // Update is the change that writes a field under r's latest birth. It is the
-// zero Row when r does not exist.
+// zero Row when r does not exist. The field's time exceeds that of what r shows
+// there, whatever t is: a writer whose clock lags behind another's must not lose
+// to what it has seen.
 func (r Row) Update(d causal.Dot, t hlc.Timestamp, id uint8, value []byte) Row {
 	birth, ok := r.Last()
 	if !ok {
 		return Row{}
 	}
-	return Row{Fields: []Field{{ID: id, Birth: birth.Dot, Dot: d, Time: t, Value: value}}}
+	f := Field{ID: id, Birth: birth.Dot, Dot: d, Time: t, Value: value}
+	if i, seen := slices.BinarySearchFunc(r.Fields, f, Field.compareSlot); seen {
+		f.Time = max(t, r.Fields[i].Time+1)
+	}
+	return Row{Fields: []Field{f}}
 }
 
 func (r Row) births() []causal.Dot {

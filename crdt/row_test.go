@@ -85,6 +85,16 @@ func TestConcurrentPutSurvivesRemove(t *testing.T) {
 	}
 }
 
+func TestAnUpdateWinsOverWhatItsWriterSawWhateverItsClock(t *testing.T) {
+	born := crdt.Row{}.Put(dot(1, 1), early, nil)
+	seen := crdt.Merge(born, causal.Nothing{}, born.Update(dot(1, 2), late, 7, []byte("seen")), causal.Nothing{})
+	slow := seen.Update(dot(2, 1), early, 7, []byte("slow"))
+	both := crdt.Merge(seen, causal.Nothing{}, slow, causal.Nothing{})
+	if f, ok := both.Field(7); !ok || string(f.Value) != "slow" {
+		t.Errorf("the field reads %q", f.Value)
+	}
+}
+
 func TestRemoveWinsOverConcurrentUpdate(t *testing.T) {
 	t.Parallel()
 	for _, removeFirst := range []bool{true, false} {

@@ -35,6 +35,9 @@ func runCheck(ctx context.Context, o *options) error {
 			m := progress.New(o.stderr, "answers", total)
 			return m.Add, m.Done
 		},
+		Waiting: func(wrong int) {
+			fmt.Fprintf(o.stderr, "%d are not right yet; asking again for up to %s\n", wrong, o.timeout)
+		},
 	})
 	if err != nil {
 		return err

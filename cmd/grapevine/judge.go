@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +24,17 @@ func judge(s sight) statusReport {
 	if n := s.active(); n > 0 && n < s.ring.Copies {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s cannot keep %d copies: start more nodes with --join to survive the loss of a disk.", count(n, "node"), s.ring.Copies))
 	}
+	for _, v := range s.nodes {
+		if s.hidden(v) {
+			r.Notes = append(r.Notes, fmt.Sprintf("node %s is alive but cannot be asked from here, since %s: ask there too.", short(v.member.ID), v.err))
+		}
+	}
 	return r
+}
+
+// hidden says whether a node is known to live though it cannot be asked from here.
+func (s sight) hidden(v view) bool {
+	return errors.Is(v.err, errHidden) && counts(v.member) && s.statusOf(v).Alive
 }
 
 func (s sight) statusOf(v view) nodeStatus {
@@ -55,7 +66,7 @@ func counts(m client.Member) bool { return m.RingState != "gone" && m.RingState 
 // silent finds the nodes that do not answer.
 func (s sight) silent() (found []finding) {
 	for _, v := range s.nodes {
-		if v.err == nil || !counts(v.member) {
+		if v.err == nil || !counts(v.member) || s.hidden(v) {
 			continue
 		}
 		if s.statusOf(v).Alive {
@@ -66,8 +77,8 @@ func (s sight) silent() (found []finding) {
 			continue
 		}
 		found = append(found, finding{
-			fmt.Sprintf("node %s at %s is down: %v", short(v.member.ID), v.member.Gossip, v.err),
-			"start it again with the same --data; the others keep for it what it misses",
+			fmt.Sprintf("node %s at %s is down or cut off: %v", short(v.member.ID), v.member.Gossip, v.err),
+			"start it again with the same --data and secret or, if it runs, mend the network to it; the others keep for it what it misses",
 		})
 	}
 	return found
@@ -118,12 +129,26 @@ func (s sight) divided() []finding {
 	}}
 }
 
-// complaints are what the nodes find themselves.
+// complaints are what the nodes find themselves, each with all who find it.
 func (s sight) complaints() (found []finding) {
+	by := map[client.HealthProblem][]string{}
+	var first []client.HealthProblem
 	for _, v := range s.nodes {
 		for _, p := range v.health.Problems {
-			found = append(found, finding{fmt.Sprintf("node %s: %s", short(v.member.ID), p.What), p.Do})
+			if by[p] == nil {
+				first = append(first, p)
+			}
+			by[p] = append(by[p], short(v.member.ID))
 		}
+	}
+	for _, p := range first {
+		who := "node"
+		if len(by[p]) > 1 {
+			who = "nodes"
+		}
+		found = append(found, finding{fmt.Sprintf("%s %s: %s", who, strings.Join(by[p], ", "), p.What), p.Do})
+	}
+	for _, v := range s.nodes {
 		if v.err == nil && v.health.Status != client.HealthOK && len(v.health.Problems) == 0 {
 			found = append(found, finding{fmt.Sprintf("node %s calls itself %s", short(v.member.ID), cmp.Or(v.health.Status, "nothing")), "look at its log"})
 		}
@@ -133,18 +158,11 @@ func (s sight) complaints() (found []finding) {
 
 // thin finds the partitions with fewer whole copies than they should have.
 func (s sight) thin() (found []finding) {
-	whole := map[int]int{}
-	for _, v := range s.nodes {
-		for _, p := range v.partitions {
-			if p.Local && p.CaughtUp && slices.Contains(p.Owners, v.member.ID) {
-				whole[p.ID]++
-			}
-		}
-	}
+	whole := s.whole()
 	want := min(s.ring.Copies, s.active())
 	var none, few []int
 	for id := range s.ring.Partitions {
-		switch n := whole[id]; {
+		switch n := len(whole[id]); {
 		case n == 0:
 			none = append(none, id)
 		case n < want:
@@ -164,6 +182,29 @@ func (s sight) thin() (found []finding) {
 		})
 	}
 	return found
+}
+
+// whole gives the owners of each partition that hold all of it, or that live and
+// cannot be asked.
+func (s sight) whole() map[int]map[string]bool {
+	hidden := map[string]bool{}
+	for _, v := range s.nodes {
+		hidden[v.member.ID] = s.hidden(v)
+	}
+	out := map[int]map[string]bool{}
+	for _, v := range s.nodes {
+		for _, p := range v.partitions {
+			if out[p.ID] == nil {
+				out[p.ID] = map[string]bool{}
+			}
+			for _, id := range p.Owners {
+				if hidden[id] || id == v.member.ID && p.Local && p.CaughtUp {
+					out[p.ID][id] = true
+				}
+			}
+		}
+	}
+	return out
 }
 
 // active counts the nodes that own data.

@@ -57,7 +57,7 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 			for i := range 2 {
 				s.nodes[i].members[2].Alive = false
 			}
-		}, []string{"node-c at  is down: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
+		}, []string{"node-c at  is down or cut off: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
 		"an API does not answer here": {func(s *sight) {
 			s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
 		}, []string{"node-c is alive, but its API", "3 partitions with fewer than"}},
@@ -95,6 +95,35 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAPIsOnTheLoopbackOfOtherMachinesAreNoFault(t *testing.T) {
+	t.Parallel()
+	s := cluster(3)
+	s.nodes[2] = view{member: s.nodes[2].member, err: errHidden}
+	r := judge(s)
+	if !r.Well || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "node-c is alive but cannot be asked from here") {
+		t.Errorf("got %+v", r)
+	}
+	for i := range 2 {
+		s.nodes[i].members[2].Alive = false
+	}
+	if r := judge(s); r.Well || len(r.Notes) != 0 || !strings.Contains(r.Problems[0].What, "node-c at  is down") {
+		t.Errorf("a dead one: %+v", r)
+	}
+}
+
+func TestWhatSeveralNodesFindIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	s := cluster(3)
+	for i := range 2 {
+		s.nodes[i].health.Status = client.HealthDegraded
+		s.nodes[i].health.Problems = []client.HealthProblem{{What: "an owner is down", Do: "start it"}}
+	}
+	r := judge(s)
+	if len(r.Problems) != 1 || r.Problems[0].What != "nodes node-a, node-b: an owner is down" {
+		t.Errorf("found %+v", r.Problems)
 	}
 }
 

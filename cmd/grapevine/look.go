@@ -3,6 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -58,26 +62,57 @@ func look(ctx context.Context, c *client.Client, wait time.Duration) (sight, err
 	return s, nil
 }
 
-// ask puts the four questions to a node. The asked node itself is spoken to at
-// the URL that has proved to work.
+// errHidden is why a node is not asked whose API listens on the loopback of
+// another machine, as it does by default.
+var errHidden = errors.New("its API listens on the loopback of its own machine")
+
+// ask puts the four questions to a node and makes sure that it is the one that
+// answered: the loopback address of another machine leads to a node of this one.
+// The asked node itself is spoken to at the URL that has proved to work.
 func ask(ctx context.Context, c *client.Client, m client.Member, wait time.Duration) view {
-	v := view{member: m}
-	if !m.Self {
-		c = client.New("http://" + m.HTTP)
-		defer c.Close()
+	if m.Self {
+		return question(ctx, c, m, wait)
 	}
+	here, there := onLoopback(c.Base()), onLoopback("http://"+m.HTTP)
+	if there && !here {
+		return view{member: m, err: errHidden}
+	}
+	other := client.New("http://" + m.HTTP)
+	defer other.Close()
+	v := question(ctx, other, m, wait)
+	switch {
+	case v.err != nil || v.health.Node == m.ID:
+		return v
+	case there:
+		return view{member: m, err: errHidden}
+	default:
+		return view{member: m, err: fmt.Errorf("node %s answers there", short(v.health.Node))}
+	}
+}
+
+func onLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func question(ctx context.Context, c *client.Client, m client.Member, wait time.Duration) view {
+	v := view{member: m}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var once sync.Once
 	var questions sync.WaitGroup
-	for _, question := range []func() error{
+	for _, ask := range []func() error{
 		func() (err error) { v.health, err = c.Health(ctx); return err },
 		func() (err error) { v.ring, err = c.Ring(ctx); return err },
 		func() (err error) { v.members, err = c.Members(ctx); return err },
 		func() (err error) { v.partitions, err = c.Partitions(ctx, false); return err },
 	} {
 		questions.Go(func() {
-			if err := question(); err != nil {
+			if err := ask(); err != nil {
 				once.Do(func() { v.err = err })
 			}
 		})

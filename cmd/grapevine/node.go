@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -43,7 +45,11 @@ func (v *nodeVerb) Run(c *console) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
+	log := cfg.Logger(c.err)
+	quiet := warnWhileUnready(log, cfg.Join)
+	defer quiet()
 	cfg.OnReady = func(r config.Ready) {
+		quiet()
 		line, err := json.Marshal(struct {
 			Event string `json:"event"`
 			config.Ready
@@ -58,7 +64,7 @@ func (v *nodeVerb) Run(c *console) error {
 		// throughput, on machines that are shared with an app.
 		debug.SetGCPercent(50)
 	}
-	n, err := node.New(ctx, cfg, cfg.Logger(c.err))
+	n, err := node.New(ctx, cfg, log)
 	if err != nil {
 		return &hinted{fmt.Errorf("starting the node: %w", err), "mend what the message names and start it again; --log-level debug tells more"}
 	}
@@ -66,4 +72,15 @@ func (v *nodeVerb) Run(c *console) error {
 		return &hinted{fmt.Errorf("running the node: %w", err), "start it again; what it acknowledged is on disk"}
 	}
 	return nil
+}
+
+// readySoon is how long a node in good order takes at most to serve.
+const readySoon = 5 * time.Second
+
+// warnWhileUnready says once, when the node does not serve soon, what may keep it
+// from that: nobody else tells it, since a stranger's secret is not answered.
+func warnWhileUnready(log *slog.Logger, join []string) (quiet func() bool) {
+	return time.AfterFunc(readySoon, func() {
+		log.Warn("not serving yet. Unless it is catching up, see that a node of --join runs, can be reached over TCP and UDP and has the same secret, and that the first node of the cluster was started without --join", "join", join)
+	}).Stop
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -78,7 +79,7 @@ func ConsumeDot(b []byte) (Dot, []byte, error) {
 	}
 	r := binary.BigEndian.Uint64(b)
 	seq, n := binary.Uvarint(b[8:])
-	if n <= 0 {
+	if n <= 0 || seq == math.MaxUint64 { // there must be a next
 		return Dot{}, nil, ErrMalformed
 	}
 	return Dot{Replica: Replica(r), Seq: seq}, b[8+n:], nil

@@ -95,7 +95,7 @@ func appendRanges(b []byte, rs Ranges) []byte {
 
 func consumeRanges(b []byte) (Ranges, []byte, error) {
 	count, n := binary.Uvarint(b)
-	if n <= 0 || count > uint64(len(b)) { // every range takes at least two bytes
+	if n <= 0 || count > uint64(len(b))/2 { // every range takes at least two bytes
 		return nil, nil, ErrMalformed
 	}
 	b = b[n:]

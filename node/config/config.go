@@ -23,7 +23,7 @@ type Config struct {
 	P2P    string `name:"p2p" env:"GRAPEVINE_P2P" default:"0.0.0.0:7401" placeholder:"HOST:PORT" help:"Where peers exchange data, encrypted. (${default})"`
 	Gossip string `default:"0.0.0.0:7402" placeholder:"HOST:PORT" help:"Where peers watch each other, TCP and UDP, encrypted. (${default})"`
 
-	Advertise  string   `placeholder:"HOST" help:"Host at which the other nodes reach this one. By default the host that is bound or, when that is any, the first private address of the machine."`
+	Advertise  string   `placeholder:"HOST" help:"Host at which the other nodes reach this one. By default the host that is bound or, when that is any, the machine's first private address, else its first public one."`
 	Join       []string `placeholder:"HOST:PORT,…" help:"Gossip addresses of nodes of the cluster to join. Without it a new node begins a new cluster."`
 	SecretFile string   `placeholder:"FILE" help:"File with the cluster's secret, 64 hex digits. By default DIR/secret, which the first node of a cluster makes."`
 
@@ -144,28 +144,31 @@ func (c Config) AdvertiseHost(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("config: reading the machine's addresses: %w", err)
 	}
-	return firstPrivate(addrs), nil
+	return outward(addrs), nil
 }
 
-// firstPrivate prefers IPv4, and gives loopback on a machine without a network.
-func firstPrivate(addrs []net.Addr) string {
-	six := ""
+// outward gives the address at which other machines most likely reach this one:
+// a private one before a public one, IPv4 before IPv6, and loopback on a machine
+// without a network.
+func outward(addrs []net.Addr) string {
+	best, least := "127.0.0.1", 4
 	for _, a := range addrs {
 		n, ok := a.(*net.IPNet)
-		if !ok || !n.IP.IsPrivate() {
+		if !ok || !n.IP.IsGlobalUnicast() {
 			continue
 		}
-		if n.IP.To4() != nil {
-			return n.IP.String()
+		rank := 0
+		if !n.IP.IsPrivate() {
+			rank += 2
 		}
-		if six == "" {
-			six = n.IP.String()
+		if n.IP.To4() == nil {
+			rank++
+		}
+		if rank < least {
+			best, least = n.IP.String(), rank
 		}
 	}
-	if six != "" {
-		return six
-	}
-	return "127.0.0.1"
+	return best
 }
 
 var levels = map[string]slog.Level{

@@ -113,6 +113,21 @@ func TestANodeThatJoinsNeedsASecretAndIsToldHowToGetIt(t *testing.T) {
 	}
 }
 
+func TestANodeWithDataMakesNoNewSecret(t *testing.T) {
+	t.Parallel()
+	c := config.Default(t.TempDir())
+	if err := os.Mkdir(c.StoreDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.LoadSecret()
+	if !errors.Is(err, config.ErrNoSecret) || !strings.Contains(err.Error(), "--secret-file") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(c.Data); err != nil || len(left) != 1 {
+		t.Errorf("the directory holds %v, %v", left, err)
+	}
+}
+
 func TestASecretIs64HexDigits(t *testing.T) {
 	t.Parallel()
 	good := strings.Repeat("0a", 32)

@@ -72,7 +72,8 @@ func (c Config) FindSecret() (Secret, error) {
 }
 
 // LoadSecret is FindSecret for a node that starts: the first node of a cluster,
-// which joins nobody, makes a secret in its data directory when there is none.
+// which joins nobody, makes a secret in its data directory when there is none. One
+// that has data has a cluster, from which a new secret would cut it off.
 func (c Config) LoadSecret() (Secret, error) {
 	s, err := c.FindSecret()
 	switch {
@@ -83,8 +84,14 @@ func (c Config) LoadSecret() (Secret, error) {
 	case len(c.Join) > 0:
 		return Secret{}, fmt.Errorf("%w; a node that joins needs the secret of the cluster: copy DIR/secret from a running node to %s, or name a copy with --secret-file", err, c.secretPath())
 	}
+	if _, err := os.Stat(c.StoreDir()); err == nil {
+		return Secret{}, fmt.Errorf("%w, but %s holds the data of a node that had one: name it with --secret-file, or copy it there from a running node", ErrNoSecret, c.Data)
+	}
 	return c.makeSecret()
 }
+
+// StoreDir is the directory of the node's rows.
+func (c Config) StoreDir() string { return filepath.Join(c.Data, "store") }
 
 func (c Config) secretPath() string {
 	if c.SecretFile != "" {

@@ -125,7 +125,9 @@ func TestBadInputIsRefusedWithTheFieldAtFault(t *testing.T) {
 		"limit beyond the bound": {"GET", "/v1/users?limit=101", "", 422, "limit", "query.limit"},
 		"limit not a number":     {"GET", "/v1/users?limit=many", "", 422, "limit", "query.limit"},
 		"cursor too long":        {"GET", "/v1/users?cursor=" + strings.Repeat("x", 1025), "", 422, "cursor", "query.cursor"},
-		"query not UTF-8":        {"GET", "/v1/users?cursor=%ff", "", 400, "", ""},
+		"query not UTF-8":        {"GET", "/v1/users?limit=1&cursor=%ff", "", 400, "cursor", ""},
+		"query not encoded":      {"GET", "/v1/users?limit=1&cursor=%zz", "", 400, "cursor", ""},
+		"parameter not UTF-8":    {"GET", "/v1/users?%ff=1", "", 400, "", ""},
 		"path not UTF-8":         {"GET", "/v1/users/%ff", "", 400, "", ""},
 		"unknown durability":     {"GET", "/v1/users?durability=4", "", 422, "durability", ""},
 		"unknown consistency":    {"GET", "/v1/users?consistency=strong", "", 422, "consistency", ""},
@@ -164,12 +166,17 @@ func TestAnUnknownPathAndAnUnknownMethodAreProblemsToo(t *testing.T) {
 	}
 }
 
-func TestJSONSentByCurlWithoutAContentTypeIsTaken(t *testing.T) {
+func TestJSONIsTakenUnderEveryNameThatClientsGiveIt(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, nil)
-	rec := send(a, "POST", "/v1/sessions", `{"username":"a","password":"b"}`, "Content-Type", "application/x-www-form-urlencoded")
-	if rec.Code != 201 {
-		t.Errorf("status %d: %s", rec.Code, rec.Body)
+	for _, name := range []string{
+		"", "application/json; charset=utf-8", "Application/JSON",
+		"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8", // curl
+	} {
+		rec := send(a, "POST", "/v1/sessions", `{"username":"a","password":"b"}`, "Content-Type", name)
+		if rec.Code != 201 {
+			t.Errorf("%q: status %d: %s", name, rec.Code, rec.Body)
+		}
 	}
 }
 

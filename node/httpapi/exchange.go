@@ -38,8 +38,8 @@ func exchangeOf(ctx context.Context) *exchange {
 // operation does not ask for a token or it sent none.
 func viewer(ctx context.Context) social.Identity { return exchangeOf(ctx).who }
 
-// ServeHTTP passes a request through the chain: name it, admit it, bound its
-// time, take up its session and its wishes, read its body, route it.
+// ServeHTTP passes a request through the chain: name it, bound its time, take up
+// its session and its wishes, read its body, admit it, route it.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, api: a, r: r, id: requestID(r), start: time.Now()}
 	defer x.finish()
@@ -48,13 +48,6 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 
-	if !isProbe(r.URL.Path) {
-		if !a.admit() {
-			writeFault(x, newFault(overloaded, "", "the node serves as many requests as it can; try again later or ask another node"))
-			return
-		}
-		defer a.release()
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
 	defer cancel()
 	ctx = context.WithValue(store.WithRequest(ctx, &x.req), exchangeKey{}, x)
@@ -62,6 +55,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f := x.prepare(); f != nil {
 		writeFault(x, f)
 		return
+	}
+	if !isProbe(r.URL.Path) {
+		if !a.inFlight.enter(a.MaxInFlight) {
+			writeFault(x, tooBusy())
+			return
+		}
+		defer a.inFlight.leave()
 	}
 	a.mux.ServeHTTP(x, x.r)
 }

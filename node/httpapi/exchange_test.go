@@ -142,6 +142,31 @@ func TestABusyNodeRefusesAllButProbes(t *testing.T) {
 	}
 }
 
+func TestBodiesThatAreSlowToComeDoNotKeepOutReaders(t *testing.T) {
+	t.Parallel()
+	a, _ := newAPI(t, func(c *Config) { c.MaxInFlight = 1 })
+	body, slow := io.Pipe()
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		r := httptest.NewRequest("POST", "/v1/posts", body)
+		a.ServeHTTP(httptest.NewRecorder(), r)
+	})
+	if _, err := slow.Write([]byte("{")); err != nil { // returns when it is being read
+		t.Fatal(err)
+	}
+	if rec := send(a, "GET", "/v1/users/@alice", ""); rec.Code != 200 {
+		t.Errorf("a reader: status %d", rec.Code)
+	}
+	if rec := send(a, "POST", "/v1/posts", `{"text":"x"}`, asAlice...); rec.Code != 503 || problemOf(t, rec).Kind() != "overloaded" {
+		t.Errorf("a second writer: status %d", rec.Code)
+	}
+	_ = slow.Close() // never fails
+	writer.Wait()
+	if rec := send(a, "POST", "/v1/posts", `{"text":"x"}`, asAlice...); rec.Code != 201 {
+		t.Errorf("when it is over: status %d", rec.Code)
+	}
+}
+
 func TestARequestEndsInItsTime(t *testing.T) {
 	t.Parallel()
 	a, w := newAPI(t, func(c *Config) { c.Timeout = time.Millisecond })
@@ -168,7 +193,7 @@ func TestAPanicIsAnInternalErrorWithoutDetail(t *testing.T) {
 	if !strings.Contains(log.String(), "secret detail") || !strings.Contains(log.String(), "r-7") {
 		t.Errorf("the log does not tell what happened: %s", log.String())
 	}
-	if a.inFlight.Load() != 0 {
+	if a.inFlight.inside.Load() != 0 {
 		t.Error("the request still counts as being served")
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,8 +39,9 @@ type Config struct {
 	// Metrics is served at /metrics and takes the API's own; a new registry when
 	// nil.
 	Metrics *prometheus.Registry
-	// MaxInFlight bounds the requests served at once, DefaultMaxInFlight when 0.
-	// Probes and metrics are served beyond it.
+	// MaxInFlight bounds the requests served at once, and as many whose bodies are
+	// still coming; DefaultMaxInFlight when 0. Probes and metrics are served beyond
+	// it.
 	MaxInFlight int
 	// Timeout bounds the time of a request, DefaultTimeout when 0.
 	Timeout time.Duration
@@ -62,7 +62,8 @@ type api struct {
 	huma     huma.API
 	metrics  *metrics
 	openapi  []byte
-	inFlight atomic.Int64
+	inFlight gate
+	bodies   gate // requests whose bodies are being read
 }
 
 // New makes the handler of a node's HTTP API. It fails when the API's metrics
@@ -70,7 +71,7 @@ type api struct {
 func New(c Config) (http.Handler, error) {
 	a := &api{Config: c, mux: http.NewServeMux()}
 	a.setDefaults()
-	m, err := newMetrics(a.Metrics, func() float64 { return float64(a.inFlight.Load()) })
+	m, err := newMetrics(a.Metrics, func() float64 { return float64(a.inFlight.inside.Load()) })
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: registering metrics: %w", err)
 	}

@@ -2,14 +2,15 @@ package httpapi
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -28,15 +29,22 @@ func isProbe(path string) bool {
 	return path == "/healthz" || path == "/readyz" || path == "/metrics"
 }
 
-func (a *api) admit() bool {
-	if a.inFlight.Add(1) > int64(a.MaxInFlight) {
-		a.release()
+// gate bounds how many are inside at once.
+type gate struct{ inside atomic.Int64 }
+
+func (g *gate) enter(most int) bool {
+	if g.inside.Add(1) > int64(most) {
+		g.leave()
 		return false
 	}
 	return true
 }
 
-func (a *api) release() { a.inFlight.Add(-1) }
+func (g *gate) leave() { g.inside.Add(-1) }
+
+func tooBusy() *fault {
+	return newFault(overloaded, "", "the node serves as many requests as it can; try again later or ask another node")
+}
 
 // checkURL refuses what would reach the services as text that is not text.
 func checkURL(u *url.URL) *fault {
@@ -46,11 +54,23 @@ func checkURL(u *url.URL) *fault {
 	if !strings.Contains(u.RawQuery, "%") {
 		return nil
 	}
-	query, err := url.QueryUnescape(u.RawQuery)
-	if err != nil || !utf8.ValidString(query) {
-		return newFault(badRequest, "", "the query is not valid, percent-encoded UTF-8")
+	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(parameter, "=")
+		name, fine := unescaped(name)
+		if _, too := unescaped(value); !fine || !too {
+			return newFault(badRequest, name, "the query is not valid, percent-encoded UTF-8")
+		}
 	}
 	return nil
+}
+
+// unescaped decodes a part of a query. It gives "" for what is not text.
+func unescaped(part string) (text string, ok bool) {
+	text, err := url.QueryUnescape(part)
+	if err != nil || !utf8.ValidString(text) {
+		return "", false
+	}
+	return text, true
 }
 
 // readWishes takes up the session and what the client asks of the store.
@@ -82,12 +102,17 @@ func (x *exchange) readWishes() *fault {
 	return nil
 }
 
-// readBody reads the body whole, within its bounds, and checks that it is UTF-8:
-// encoding/json would replace what is not and change the client's text.
+// readBody reads the body whole, within its bounds, and checks that it is text:
+// encoding/json would replace what is not and change the client's words.
 func (x *exchange) readBody() *fault {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return nil
 	}
+	// Those whose bodies are slow to come keep out one another, and no readers.
+	if !x.api.bodies.enter(x.api.MaxInFlight) {
+		return tooBusy()
+	}
+	defer x.api.bodies.leave()
 	if x.r.ContentLength > MaxBody {
 		x.Header().Set("Connection", "close")
 		return bodyTooLarge()
@@ -101,12 +126,13 @@ func (x *exchange) readBody() *fault {
 	if err != nil {
 		return bodyFault(err)
 	}
-	if !utf8.Valid(body) {
-		return newFault(badRequest, badField(body), "is not valid UTF-8")
+	if !isText(body) {
+		return newFault(badRequest, badField(body), "is not valid UTF-8, or has half of a surrogate pair")
 	}
 	x.r.Body = io.NopCloser(bytes.NewReader(body))
-	// What curl says of any body unless told otherwise. No operation takes a form.
-	if x.r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+	switch kind, _, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type")); kind {
+	case "application/json", // in any spelling
+		"application/x-www-form-urlencoded": // what curl says of any body; no operation takes a form
 		x.r.Header.Set("Content-Type", "application/json")
 	}
 	return nil
@@ -127,27 +153,4 @@ func bodyFault(err error) *fault {
 
 func bodyTooLarge() *fault {
 	return newFault(tooLarge, "", fmt.Sprintf("a body has at most %d bytes", MaxBody))
-}
-
-// badField names the first member of a JSON object whose bytes are not UTF-8,
-// when that is what the body is.
-func badField(body []byte) string {
-	members := json.NewDecoder(bytes.NewReader(body))
-	if t, err := members.Token(); err != nil || t != json.Delim('{') {
-		return ""
-	}
-	for members.More() {
-		name, err := members.Token()
-		if err != nil {
-			return ""
-		}
-		var value json.RawMessage
-		if members.Decode(&value) != nil {
-			return ""
-		}
-		if !utf8.Valid(value) {
-			return name.(string)
-		}
-	}
-	return ""
 }

@@ -22,7 +22,6 @@ func (a *api) postRoutes() {
 	register(a, account, huma.Operation{
 		OperationID: "create-post", Method: http.MethodPost, Path: "/v1/posts", Tags: tags,
 		Summary: "Publish a post", DefaultStatus: http.StatusCreated,
-		Errors: []int{http.StatusNotFound},
 	}, a.createPost)
 	register(a, visitor, replies[social.Post](a, huma.Operation{
 		OperationID: "get-post", Method: http.MethodGet, Path: "/v1/posts/{id}", Tags: tags,
@@ -56,7 +55,7 @@ type createPostReply struct {
 }
 
 func (a *api) createPost(ctx context.Context, in *struct {
-	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"Of your choice: a second request with the same key answers with the post of the first, on any node."`
+	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"Of your choice: a second request with the same key answers with the post of the first, on any node, for two days at least."`
 	Body client.NewPost
 }) (*createPostReply, error) {
 	post, err := a.Posts.Create(ctx, viewer(ctx), social.NewPost{

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"grapevine/crdt"
 	"grapevine/services/posts"
 	"grapevine/services/schema"
 	"grapevine/services/servicetest"
@@ -228,6 +229,80 @@ func TestAKeyPostsOnceHoweverOftenItIsSent(t *testing.T) {
 	}
 	_, err := f.Create(t.Context(), f.ann, social.NewPost{Text: "x", Key: "k"})
 	wantKind(t, "the key of a deleted post", err, social.Conflict, "")
+}
+
+func TestARepetitionIsAWriteOfTheSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.post(t, f.ann, social.NewPost{Text: "x", Key: "k"})
+	claim, err := f.rows.Get(t.Context(), schema.Idempotency(f.ann.User, "k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r store.Request
+	again, err := f.Create(store.WithRequest(t.Context(), &r), f.ann, social.NewPost{Text: "x", Key: "k"})
+	if err != nil || again.ID != first.ID {
+		t.Fatalf("post %s, %v; want %s", again.ID, err, first.ID)
+	}
+	if copies, wrote := r.Copies(); !wrote || copies < 1 || len(r.Needs(servicetest.PartitionOf(0))) == 0 {
+		t.Errorf("%d copies, needs %v", copies, r.Needs(servicetest.PartitionOf(0)))
+	}
+	renewed, err := f.rows.Get(t.Context(), schema.Idempotency(f.ann.User, "k"))
+	if err != nil || !reflect.DeepEqual(renewed.Births, claim.Births) {
+		t.Errorf("births %v, %v; want %v", renewed.Births, err, claim.Births)
+	}
+}
+
+func TestAKeyIsKnownWhereNoMajorityCanBeAsked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	alone := lonely{f.rows}
+	s, err := posts.New(posts.Config{Rows: alone, Users: directory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Create(t.Context(), f.ann, social.NewPost{Text: "x", Key: "k"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.Create(t.Context(), f.ann, social.NewPost{Text: "x", Key: "k"})
+	if err != nil || again.ID != first.ID {
+		t.Errorf("post %q, %v; want %s", again.ID, err, first.ID)
+	}
+}
+
+// lonely is a store that reaches one owner of three.
+type lonely struct{ store.Rows }
+
+func (l lonely) Get(ctx context.Context, k store.Key) (crdt.Row, error) {
+	if r := store.RequestOf(ctx); r != nil && r.Consistency == store.Quorum {
+		return crdt.Row{}, store.ErrUnavailable
+	}
+	return l.Rows.Get(ctx, k)
+}
+
+func TestARequestThatCameSecondByAMomentGetsTheFirstsPost(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.post(t, f.ann, social.NewPost{Text: "x", Key: "k"})
+	s, err := posts.New(posts.Config{Rows: lagging{f.rows}, Users: directory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.Create(store.WithRequest(t.Context(), &store.Request{}), f.ann, social.NewPost{Text: "x", Key: "k"})
+	if err != nil || second.ID != first.ID {
+		t.Errorf("post %q, %v; want %s", second.ID, err, first.ID)
+	}
+}
+
+// lagging is a store whose reads see what is in the session, and no other write.
+type lagging struct{ store.Rows }
+
+func (l lagging) Get(ctx context.Context, k store.Key) (crdt.Row, error) {
+	if len(store.RequestOf(ctx).Needs(servicetest.PartitionOf(k.Slot))) == 0 {
+		return crdt.Row{}, store.ErrNotFound
+	}
+	return l.Rows.Get(ctx, k)
 }
 
 func TestOldKeysAreForgotten(t *testing.T) {

@@ -27,8 +27,11 @@ func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewP
 		return social.Post{}, err
 	}
 	if n.Key != "" {
-		if p, err := s.repeated(ctx, who, n.Key); err == nil || social.KindOf(err) != social.NotFound {
-			return p, err
+		switch p, known, err := s.claimed(ctx, who, n.Key); {
+		case err != nil:
+			return social.Post{}, err
+		case known:
+			return p, s.renew(ctx, who, n.Key)
 		}
 	}
 	p, err := s.compose(ctx, who, n)
@@ -43,7 +46,7 @@ func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewP
 	}
 	_, err = s.rows.Write(ctx, write)
 	if n.Key != "" && errors.Is(err, store.ErrExists) {
-		return s.repeated(ctx, who, n.Key)
+		return s.overtaken(ctx, who, n.Key)
 	}
 	if err != nil {
 		return social.Post{}, fmt.Errorf("write post %s: %w", p.ID, err)
@@ -169,28 +172,59 @@ func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, k
 	return nil
 }
 
-// repeated gives the post that a key was used for, or NotFound. It asks a
-// majority, because a client repeats itself just when a node has failed; where no
-// majority can be reached the post is written all the same, and fan-out removes
-// the later of two.
-func (s *Service) repeated(ctx context.Context, who social.Identity, key string) (social.Post, error) {
-	confirm := schema.Majority(ctx)
-	row, err := s.rows.Get(confirm, schema.Idempotency(who.User, key))
-	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnavailable):
-		return social.Post{}, social.Errorf(social.NotFound, "the key is new")
-	case err != nil:
-		return social.Post{}, fmt.Errorf("read idempotency key: %w", err)
+// claimed gives the post that a key was used for, if any. It asks a majority,
+// because a client repeats itself just when a node has failed; where no majority
+// can be reached, what is here decides, and fan-out removes the later of two posts.
+func (s *Service) claimed(ctx context.Context, who social.Identity, key string) (p social.Post, known bool, err error) {
+	claim, confirm := schema.Idempotency(who.User, key), schema.Majority(ctx)
+	row, err := s.rows.Get(confirm, claim)
+	if errors.Is(err, store.ErrUnavailable) {
+		confirm = ctx
+		row, err = s.rows.Get(confirm, claim)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return p, false, nil
+	}
+	if err != nil {
+		return p, false, fmt.Errorf("read idempotency key: %w", err)
 	}
 	first, _ := row.First()
 	v, err := s.one(confirm, who, string(first.Value))
 	if social.KindOf(err) == social.NotFound {
-		return social.Post{}, social.Errorf(social.Conflict, "the post made with this Idempotency-Key was deleted")
+		return p, false, social.Errorf(social.Conflict, "the post made with this Idempotency-Key was deleted")
 	}
 	if err != nil {
+		return p, false, err
+	}
+	return v.post, true, nil
+}
+
+// overtaken gives the post of another request with the key, which came first by a
+// moment. Its post may not have left its coordinator yet; the renewal makes it one
+// that this request's reads must see.
+func (s *Service) overtaken(ctx context.Context, who social.Identity, key string) (social.Post, error) {
+	if err := s.renew(ctx, who, key); err != nil {
 		return social.Post{}, err
 	}
-	return v.post, nil
+	p, known, err := s.claimed(ctx, who, key)
+	if err == nil && !known {
+		err = fmt.Errorf("post of a claimed key: %w", store.ErrBehind)
+	}
+	return p, err
+}
+
+// renew makes a repeated request a write like the first: it waits for as many
+// copies as its client asks for, and its session sees the post on any node. The
+// births of the claim stay as they are, since they decide which of two posts holds.
+func (s *Service) renew(ctx context.Context, who social.Identity, key string) error {
+	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{{
+		Key: schema.Idempotency(who.User, key), Op: store.Update, If: store.IfExists,
+		Fields: []store.FieldValue{{ID: schema.FieldRepeated, Value: []byte{1}}},
+	}}})
+	if err != nil {
+		return fmt.Errorf("renew idempotency key: %w", behind(err))
+	}
+	return nil
 }
 
 // Edit replaces the text of a post of who's. Mentions stay those of the first

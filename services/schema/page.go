@@ -38,22 +38,20 @@ type List[T any] struct {
 }
 
 // Page fills one page. It scans past hidden items, up to a bound, so that a page
-// is empty only at the end of the list or behind a long run of hidden items.
+// is empty, or names a next one that is, only behind a long run of hidden items.
 func (l List[T]) Page(ctx context.Context, cut social.Cut) (social.Page[T], error) {
 	page := social.Page[T]{Items: []T{}}
 	cut, err := Verify(cut)
 	if err != nil {
 		return page, err
 	}
-	after, limit := cut.Cursor, cut.Limit
+	// One more than is shown tells whether there is a next page.
+	after, last, limit := cut.Cursor, "", cut.Limit+1
 	for scanned := 0; scanned < maxScanned; limit = social.MaxPage {
-		// One more than is shown tells whether there is a next page.
-		ids, err := l.Scan(ctx, after, limit+1)
+		ids, err := l.Scan(ctx, after, limit)
 		if err != nil {
 			return page, err
 		}
-		more := len(ids) > limit
-		ids = ids[:min(len(ids), limit)]
 		items, err := l.Load(ctx, ids)
 		if err != nil {
 			return page, err
@@ -62,13 +60,13 @@ func (l List[T]) Page(ctx context.Context, cut social.Cut) (social.Page[T], erro
 			if l.Hidden(item) {
 				continue
 			}
-			page.Items = append(page.Items, item)
-			if len(page.Items) == cut.Limit && (more || i < len(items)-1) {
-				page.Next = ids[i]
+			if len(page.Items) == cut.Limit {
+				page.Next = last
 				return page, nil
 			}
+			page.Items, last = append(page.Items, item), ids[i]
 		}
-		if !more {
+		if len(ids) < limit {
 			return page, nil
 		}
 		after, scanned = ids[len(ids)-1], scanned+len(ids)

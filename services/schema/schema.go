@@ -14,7 +14,7 @@
 //	post         author     post                    post             Edit
 //	author post  author     author/post             audience         gone
 //	home         reader     reader/post             -
-//	idempotency  user       user/hash of the key    post id
+//	idempotency  user       user/hash of the key    post id          repeated
 //	revoked      user       user/token              -
 //
 // Truth is in user, credential, name, following, post, idempotency and revoked.
@@ -58,6 +58,9 @@ const (
 // deleted. It is written with the deletion, so that fan-out acts on a deletion and
 // never on a row that has merely not arrived.
 const FieldGone uint8 = 1
+
+// FieldRepeated says, on an idempotency row, that the request came again.
+const FieldRepeated uint8 = 1
 
 // Indexed says whether replicas keep an index of a family over all slots, for
 // Rows.ScanIndex.

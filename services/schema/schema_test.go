@@ -191,6 +191,18 @@ func TestThePageAtTheEndHasNoNext(t *testing.T) {
 	}
 }
 
+func TestThePageBeforeHiddenItemsAloneHasNoNext(t *testing.T) {
+	ids := manyIDs(300)
+	hidden := map[string]bool{}
+	for _, id := range ids[10:] {
+		hidden[id] = true
+	}
+	page, err := list(ids, hidden).Page(t.Context(), social.Cut{Limit: 10})
+	if err != nil || len(page.Items) != 10 || page.Next != "" {
+		t.Errorf("%d items, next %q, %v", len(page.Items), page.Next, err)
+	}
+}
+
 func TestAPageBehindALongHiddenRunEndsAndGoesOn(t *testing.T) {
 	ids := manyIDs(5000)
 	hidden := map[string]bool{}

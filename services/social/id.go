@@ -54,5 +54,14 @@ func TimeOf(id string) time.Time {
 // NameSlot gives the slot of a username.
 func NameSlot(name string) uint16 { return uint16(xxh3.HashString("name\x00" + FoldName(name))) }
 
-// FoldName gives the form of a username in which names are compared.
-func FoldName(name string) string { return strings.ToLower(name) }
+// FoldName gives the form of a username in which names are compared: a letter of
+// ASCII in lower case, and all else as it is, so that no other character, such
+// as the sign of the kelvin, passes for one.
+func FoldName(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		return c
+	}, name)
+}

@@ -193,9 +193,7 @@ func (s *Service) Update(ctx context.Context, who social.Identity, ref string, p
 	if patch.Bio != nil {
 		fields = append(fields, store.FieldValue{ID: schema.FieldBio, Value: []byte(*patch.Bio)})
 	}
-	if len(fields) == 0 {
-		return u, nil
-	}
+	// A patch without fields is sent all the same: the reply tells its copies.
 	_, err = s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
 		{Key: schema.User(u.ID), Op: store.Update, If: store.IfExists, Fields: fields},
 	}})

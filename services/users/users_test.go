@@ -293,6 +293,21 @@ func TestUpdateChangesOnlyWhatIsGiven(t *testing.T) {
 	}
 }
 
+func TestAnEmptyPatchIsAWriteLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	_, ann := f.signUp(t, "ann")
+	f.rows.Fail(func(_ []store.Key, write bool) error {
+		if write {
+			return store.ErrNoSpace
+		}
+		return nil
+	})
+	if _, err := f.Update(t.Context(), ann, ann.User, social.UserPatch{}); !errors.Is(err, store.ErrNoSpace) {
+		t.Errorf("%v, want what the store says", err)
+	}
+}
+
 func TestGetManyLeavesOutTheMissingAndKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

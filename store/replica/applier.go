@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"grapevine/crdt/causal"
 	"grapevine/store"
 )
 
@@ -28,9 +27,16 @@ const (
 )
 
 // submit queues work. It waits for room until ctx ends, which is ErrOverloaded.
+// What it has queued is finished, if only by being refused when the store closes.
 func (s *Store) submit(ctx context.Context, w work) error {
 	if err := s.room.Acquire(ctx, w.size()); err != nil {
 		return store.ErrOverloaded
+	}
+	s.submitting.RLock()
+	defer s.submitting.RUnlock()
+	if s.ctx.Err() != nil { // the applier may have ended: nobody would take the work
+		s.room.Release(w.size())
+		return store.ErrEngineClosed
 	}
 	select {
 	case s.queue <- w:
@@ -58,7 +64,10 @@ func (s *Store) runApplier() {
 	}
 }
 
+// refuseQueued ends the work that nobody will do, once no more can be queued.
 func (s *Store) refuseQueued() {
+	s.submitting.Lock()
+	defer s.submitting.Unlock()
 	for {
 		select {
 		case w := <-s.queue:
@@ -84,15 +93,31 @@ func (s *Store) applyGroup(first work) {
 		}
 		return err
 	})
-	if err != nil && len(group) > 1 {
+	if err != nil && (len(group) > 1 || errors.Is(err, store.ErrBatchTooLarge)) {
 		// One piece may be at fault, or the group be larger than was estimated.
 		for _, w := range group {
-			s.conclude([]work{w}, s.transact(w.add))
+			s.conclude([]work{w}, s.applyAlone(w))
 		}
 	} else {
 		s.conclude(group, err)
 	}
 	s.flushAcks()
+}
+
+// applyAlone commits one piece of work, if need be in parts: small changes can
+// need a large batch where the rows that they change are large.
+func (s *Store) applyAlone(w work) error {
+	err := s.transact(w.add)
+	whole, ok := w.(interface{ parts() []func(*txn) error })
+	if !ok || !errors.Is(err, store.ErrBatchTooLarge) {
+		return err
+	}
+	for _, part := range whole.parts() {
+		if err := s.transact(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // transact runs fn on a transaction over a snapshot and commits it.
@@ -159,98 +184,6 @@ func (s *Store) commit(t *txn) error {
 	}
 	return nil
 }
-
-// localWrite is a client's write that this node coordinates.
-type localWrite struct {
-	partition store.Partition
-	write     store.Write
-	bytes     int64
-	done      chan struct{} // closed when the fields below are final
-
-	delta    delta
-	delivery *delivery
-	err      error
-}
-
-func newLocalWrite(p store.Partition, w store.Write, bytes int) *localWrite {
-	return &localWrite{partition: p, write: w, bytes: int64(bytes), done: make(chan struct{})}
-}
-
-func (w *localWrite) size() int64 { return w.bytes }
-
-func (w *localWrite) add(t *txn) error {
-	w.delta, w.err = t.coordinate(w.partition, w.write)
-	if errors.Is(w.err, store.ErrExists) || errors.Is(w.err, store.ErrNotFound) {
-		return nil
-	}
-	return w.err
-}
-
-func (w *localWrite) finish(err error) {
-	if w.err == nil {
-		w.err = err
-	}
-	close(w.done)
-}
-
-// remoteBatch is a batch that another owner coordinated.
-type remoteBatch struct {
-	s     *Store
-	batch *batch
-	bytes int64
-	whole bool // this node stores all partitions of the batch
-	done  func(error)
-}
-
-func (w *remoteBatch) size() int64 { return w.bytes }
-
-func (w *remoteBatch) add(t *txn) error {
-	w.whole = true
-	for i := range w.batch.deltas {
-		d := &w.batch.deltas[i]
-		if !t.s.stores(d.partition) {
-			w.whole = false
-			continue
-		}
-		if !t.s.clock.Observe(d.time) {
-			t.s.metrics.clockAhead.Inc()
-		}
-		if err := t.apply(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *remoteBatch) finish(err error) {
-	if err == nil && !w.whole {
-		err = errNotMine
-	}
-	w.done(err)
-}
-
-var errNotMine = errors.New("replica: the batch holds partitions that this node does not store")
-
-// page is a piece of catch-up: the state of rows that dots this node missed have
-// touched, as an owner has them, with that owner's context.
-type page struct {
-	partition store.Partition
-	theirs    *causal.Vector
-	rows      []store.Entry
-	dots      []pageDot
-	bytes     int64
-	done      chan error
-}
-
-// pageDot is one dot of a page and what it did.
-type pageDot struct {
-	dot     causal.Dot
-	touched []touched
-}
-
-func (pg *page) size() int64      { return pg.bytes }
-func (pg *page) add(t *txn) error { return t.applyPage(pg) }
-func (pg *page) finish(err error) { pg.done <- err }
 
 // checkWrite refuses a write that cannot be applied, and sorts its fields.
 func (s *Store) checkWrite(w store.Write) (store.Partition, int, error) {

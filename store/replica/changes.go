@@ -33,9 +33,9 @@ func consumeChanges(b []byte) ([]store.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes := make([]store.Change, count)
-	for i := range changes {
-		c := &changes[i]
+	var changes []store.Change
+	for i := range count {
+		var c store.Change
 		if len(b) < 2 {
 			return nil, errMalformed
 		}
@@ -47,6 +47,7 @@ func consumeChanges(b []byte) ([]store.Change, error) {
 		if c.Keys, b, err = consumeKeys(b); err != nil {
 			return nil, err
 		}
+		changes = append(changes, c)
 	}
 	return changes, nil
 }

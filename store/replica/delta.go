@@ -64,9 +64,10 @@ func consumeTouched(b []byte) ([]touched, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]touched, count)
-	for i := range rows {
-		if rows[i].key, b, err = consumeKey(b); err != nil {
+	var rows []touched
+	for range count {
+		var r touched
+		if r.key, b, err = consumeKey(b); err != nil {
 			return nil, err
 		}
 		var ended int
@@ -78,8 +79,9 @@ func consumeTouched(b []byte) ([]touched, error) {
 			if d, b, err = causal.ConsumeDot(b); err != nil {
 				return nil, err
 			}
-			rows[i].ended = append(rows[i].ended, d)
+			r.ended = append(r.ended, d)
 		}
+		rows = append(rows, r)
 	}
 	return rows, nil
 }
@@ -97,9 +99,8 @@ func consumeDelta(b []byte, partitionOf func(store.Slot) store.Partition) (delta
 	if err != nil || count == 0 {
 		return d, nil, errMalformed
 	}
-	d.rows = make([]store.Entry, count)
-	for i := range d.rows {
-		e := &d.rows[i]
+	for i := range count {
+		var e store.Entry
 		if e.Key, b, err = consumeKey(b); err != nil {
 			return d, nil, err
 		}
@@ -114,6 +115,7 @@ func consumeDelta(b []byte, partitionOf func(store.Slot) store.Partition) (delta
 			return d, nil, errMalformed
 		}
 		d.partition = p
+		d.rows = append(d.rows, e)
 	}
 	return d, b, nil
 }
@@ -172,11 +174,12 @@ func decodeBatch(b []byte, partitionOf func(store.Slot) store.Partition) (*batch
 	if err != nil {
 		return nil, err
 	}
-	out.deltas = make([]delta, count)
-	for i := range out.deltas {
-		if out.deltas[i], b, err = consumeDelta(b, partitionOf); err != nil {
+	for range count {
+		var d delta
+		if d, b, err = consumeDelta(b, partitionOf); err != nil {
 			return nil, err
 		}
+		out.deltas = append(out.deltas, d)
 	}
 	if len(b) != 0 {
 		return nil, errMalformed

@@ -5,12 +5,13 @@
 // A write lives through these files:
 //
 //	route.go    finds an owner to coordinate it            (write.go, serve.go)
-//	applier.go  one goroutine merges waiting work and commits it in one sync
+//	applier.go  one goroutine merges waiting work (work.go) and commits it in one sync
 //	txn.go      ... against a snapshot and an overlay; gives the write its dot
 //	outbox.go   publishes batches to the owners, counts their acknowledgements,
 //	            and pushes directly where none came
 //	inbox.go    applies what other owners publish, and acknowledges it
 //	sync.go     compares version vectors and fetches exactly the missing dots
+//	trust.go    says from when on a partition may be read here
 //	membership.go  keeps the ring view, and joins
 //	changes.go  is the log of facts from which everything else follows
 //

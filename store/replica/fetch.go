@@ -9,8 +9,13 @@ import (
 	"grapevine/store"
 )
 
-// maxPage bounds the rows of one page of catch-up, in bytes.
-const maxPage = 192 << 10
+// maxPage bounds one page of catch-up, in bytes that it takes in the engine of
+// who fetches it: the entry of a small dot there is several times its encoding.
+const (
+	maxPage     = 192 << 10
+	rowOverhead = 256 // of a row in a page, beside its encoding
+	dotOverhead = 192 // of a dot
+)
 
 type fetchRequest struct {
 	Partition store.Partition `cbor:"1,keyasint"`
@@ -33,11 +38,20 @@ func (s *Store) fetchPage(ctx context.Context, peer p2p.NodeID, p store.Partitio
 	if err := s.call(ctx, peer, protoFetch, request, &reply); err != nil {
 		return nil, err
 	}
-	return s.readPage(p, reply)
+	pg, err := readPage(p, reply, s.partitionOf)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range pg.dots {
+		if !missing.Contains(d.dot) {
+			return nil, errMalformed // it would never end
+		}
+	}
+	return pg, nil
 }
 
 // readPage checks a page: its rows lie in the partition, and its dots name them.
-func (s *Store) readPage(p store.Partition, reply fetchReply) (*page, error) {
+func readPage(p store.Partition, reply fetchReply, partitionOf func(store.Slot) store.Partition) (*page, error) {
 	pg := &page{partition: p, done: make(chan error, 1)}
 	var err error
 	if pg.theirs, _, err = causal.ConsumeVector(reply.Context); err != nil {
@@ -53,7 +67,7 @@ func (s *Store) readPage(p store.Partition, reply fetchReply) (*page, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.partitionOf(k.Slot) != p {
+		if partitionOf(k.Slot) != p {
 			return nil, errMalformed
 		}
 		pg.rows = append(pg.rows, store.Entry{Key: k, Row: row})
@@ -68,7 +82,7 @@ func (s *Store) readPage(p store.Partition, reply fetchReply) (*page, error) {
 			return nil, err
 		}
 		for _, r := range rows {
-			if s.partitionOf(r.key.Slot) != p {
+			if partitionOf(r.key.Slot) != p {
 				return nil, errMalformed
 			}
 		}
@@ -98,6 +112,9 @@ func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchReques
 	err = s.engine.View(func(snapshot store.Snapshot) error {
 		for _, replica := range wanted.Replicas() {
 			for _, r := range wanted.Ranges(replica) {
+				if b.bytes > maxPage {
+					return nil
+				}
 				if err := b.addRange(snapshot, replica, r); err != nil {
 					return err
 				}
@@ -154,10 +171,10 @@ func (b *pageBuilder) addDot(snapshot store.Snapshot, dot causal.Dot, logged []b
 		encoded := row.Append(appendKey(nil, r.key))
 		b.sent[r.key] = true
 		b.reply.Rows = append(b.reply.Rows, encoded)
-		b.bytes += len(encoded)
+		b.bytes += len(encoded) + rowOverhead
 	}
 	entry := append(causal.AppendDot(nil, dot), logged...)
-	b.bytes += len(entry)
+	b.bytes += 2*len(entry) + dotOverhead // in the log of dots and that of changes
 	b.reply.Dots = append(b.reply.Dots, entry)
 	return nil
 }

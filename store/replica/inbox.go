@@ -64,32 +64,67 @@ func (s *Store) handlePush(ctx context.Context, _ p2p.NodeID, message []byte) ([
 	}
 }
 
+// maxAcks bounds the bytes of acknowledgements that wait for one peer. What they
+// would say beyond it, a push will ask.
+const maxAcks = 64 << 10
+
 // acks gathers the numbers of batches that have become durable here, to be sent
 // to their coordinators in one message per commit.
 type acks struct {
 	mu      sync.Mutex
-	numbers map[p2p.NodeID][]byte
+	numbers map[p2p.NodeID][]byte // waiting
+	sending map[p2p.NodeID]bool
 }
 
 func (a *acks) add(to p2p.NodeID, number uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.numbers == nil {
-		a.numbers = map[p2p.NodeID][]byte{}
+		a.numbers, a.sending = map[p2p.NodeID][]byte{}, map[p2p.NodeID]bool{}
 	}
-	a.numbers[to] = binary.BigEndian.AppendUint64(a.numbers[to], number)
+	if len(a.numbers[to]) < maxAcks {
+		a.numbers[to] = binary.BigEndian.AppendUint64(a.numbers[to], number)
+	}
 }
 
-func (a *acks) take() map[p2p.NodeID][]byte {
+// begin gives the peers for which acknowledgements wait and nobody sends them,
+// and counts on the caller to.
+func (a *acks) begin() []p2p.NodeID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := a.numbers
-	a.numbers = nil
+	var out []p2p.NodeID
+	for to := range a.numbers {
+		if !a.sending[to] {
+			a.sending[to] = true
+			out = append(out, to)
+		}
+	}
 	return out
 }
 
+// take gives what waits for a peer, nil to end the sending.
+func (a *acks) take(to p2p.NodeID) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	message := a.numbers[to]
+	delete(a.numbers, to)
+	if message == nil {
+		delete(a.sending, to)
+	}
+	return message
+}
+
+// flushAcks has the waiting acknowledgements sent. The applier does not send them
+// itself: gossip comes by way of others too, and the connection to a coordinator
+// that only they can reach takes seconds to fail.
 func (s *Store) flushAcks() {
-	for to, message := range s.acks.take() {
+	for _, to := range s.acks.begin() {
+		s.done.Go(func() { s.sendAcks(to) })
+	}
+}
+
+func (s *Store) sendAcks(to p2p.NodeID) {
+	for message := s.acks.take(to); message != nil; message = s.acks.take(to) {
 		if err := s.cfg.Transport.Send(s.ctx, to, protoAck, message); err != nil {
 			s.log.Debug("acknowledgement not sent; the batch will be pushed", "peer", to.Short(), "error", err)
 		}

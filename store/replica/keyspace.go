@@ -112,16 +112,20 @@ func consumeKeys(b []byte) ([]store.Key, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ks := make([]store.Key, count)
-	for i := range ks {
-		if ks[i], rest, err = consumeKey(rest); err != nil {
+	var ks []store.Key
+	for range count {
+		var k store.Key
+		if k, rest, err = consumeKey(rest); err != nil {
 			return nil, nil, err
 		}
+		ks = append(ks, k)
 	}
 	return ks, rest, nil
 }
 
 // consumeCount reads a number of elements, each of which takes at least a byte.
+// Callers let their slices grow as elements come: a number costs its sender
+// nothing.
 func consumeCount(b []byte) (int, []byte, error) {
 	count, n := binary.Uvarint(b)
 	if n <= 0 || count > uint64(len(b)) {

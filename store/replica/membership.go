@@ -79,7 +79,7 @@ func (s *Store) loseTrust(previous, next *placement) {
 	for i, p := range s.partitions {
 		if next.hold[i] && !previous.hold[i] {
 			p.mu.Lock()
-			p.caughtUp = false
+			p.caughtUp, p.since = false, s.cfg.Now()
 			clear(p.covered)
 			p.mu.Unlock()
 		}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"grapevine/p2p"
 )
 
@@ -19,7 +17,7 @@ const (
 	deliveryLife  = 10 * time.Second // then anti-entropy alone is left to do it
 	minAckTimeout = 30 * time.Millisecond
 	maxAckTimeout = time.Second
-	pushers       = 8 // concurrent direct pushes
+	pushers       = 8 // concurrent direct pushes to one peer
 )
 
 // delivery is a batch on its way to the other owners of its partitions. It is
@@ -35,7 +33,6 @@ type delivery struct {
 
 	mu       sync.Mutex
 	acked    map[p2p.NodeID]bool
-	pushing  map[p2p.NodeID]bool
 	progress chan struct{} // closed and replaced when copies may have changed
 }
 
@@ -82,21 +79,10 @@ func (d *delivery) outstanding(alive func(p2p.NodeID) bool) []p2p.NodeID {
 	return out
 }
 
-// beginPush claims the push of the batch to a peer.
-func (d *delivery) beginPush(peer p2p.NodeID) bool {
+func (d *delivery) hasAck(peer p2p.NodeID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.pushing[peer] || d.acked[peer] {
-		return false
-	}
-	d.pushing[peer] = true
-	return true
-}
-
-func (d *delivery) endPush(peer p2p.NodeID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.pushing, peer)
+	return d.acked[peer]
 }
 
 // outbox holds the batches that some reachable owner has not acknowledged.
@@ -129,7 +115,7 @@ func (o *outbox) add(set *ownerSet, delta delta, size int, start func() batch) (
 	if d == nil || d.size+size > maxBatchBytes {
 		o.next++
 		d = &delivery{
-			topic: set, batch: start(), acked: map[p2p.NodeID]bool{}, pushing: map[p2p.NodeID]bool{},
+			topic: set, batch: start(), acked: map[p2p.NodeID]bool{},
 			progress: make(chan struct{}),
 		}
 		d.batch.number = o.next
@@ -179,13 +165,12 @@ func (o *outbox) dropLocked(d *delivery) {
 func (o *outbox) acked(number uint64, from p2p.NodeID, now time.Time, alive func(p2p.NodeID) bool) {
 	o.mu.Lock()
 	d := o.pending[number]
-	if d != nil {
-		o.latency += (now.Sub(d.sent) - o.latency) / 16
-	}
-	o.mu.Unlock()
-	if d == nil {
+	if d == nil || d.message == nil { // done with, or not sent yet and so not theirs to acknowledge
+		o.mu.Unlock()
 		return
 	}
+	o.latency += (now.Sub(d.sent) - o.latency) / 16
+	o.mu.Unlock()
 	d.ack(from)
 	if len(d.outstanding(alive)) == 0 {
 		o.mu.Lock()
@@ -321,33 +306,45 @@ func (s *Store) runPusher() {
 	}
 }
 
+// pushAll sends late deliveries, to every peer apart: one that does not answer
+// must not hold up the others.
 func (s *Store) pushAll(late []*delivery) {
-	var group errgroup.Group
-	group.SetLimit(pushers)
+	owed := map[p2p.NodeID][]*delivery{}
 	for _, d := range late {
 		for _, peer := range d.outstanding(s.alive) {
-			if !d.beginPush(peer) {
-				continue
-			}
-			group.Go(func() error {
-				defer d.endPush(peer)
-				s.push(d, peer)
-				return nil
-			})
+			owed[peer] = append(owed[peer], d)
 		}
 	}
-	_ = group.Wait() // pushes report to their deliveries
+	var peers sync.WaitGroup
+	for peer, deliveries := range owed {
+		peers.Go(func() {
+			group, ctx := groupWithLimit(s.ctx, pushers)
+			for _, d := range deliveries {
+				if ctx.Err() != nil {
+					break // a push has failed; the next round tries again
+				}
+				group.Go(func() error { return s.push(ctx, d, peer) })
+			}
+			if err := group.Wait(); err != nil {
+				s.log.Debug("push failed", "peer", peer.Short(), "error", err)
+			}
+		})
+	}
+	peers.Wait()
 }
 
-func (s *Store) push(d *delivery, peer p2p.NodeID) {
-	ctx, cancel := context.WithTimeout(s.ctx, maxAckTimeout)
+func (s *Store) push(ctx context.Context, d *delivery, peer p2p.NodeID) error {
+	if d.hasAck(peer) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxAckTimeout)
 	defer cancel()
 	s.metrics.pushed.Inc()
 	if _, err := s.cfg.Transport.Call(ctx, peer, protoPush, d.message); err != nil {
-		s.log.Debug("push failed", "peer", peer.Short(), "error", err)
-		return
+		return err
 	}
 	s.outbox.acked(d.batch.number, peer, s.cfg.Now(), s.alive)
+	return nil
 }
 
 // sleep waits for d and says whether ctx still runs.

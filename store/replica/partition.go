@@ -2,6 +2,7 @@ package replica
 
 import (
 	"sync"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -23,10 +24,31 @@ type partition struct {
 	caughtUp bool
 	// covered are the peers whose vector of after our coming has been covered.
 	covered map[p2p.NodeID]bool
+	since   time.Time // when this node came to store the partition, or started
+	// handed are the peers known to have all that is here. It is kept for a copy
+	// that this node no longer counts for.
+	handed map[p2p.NodeID]bool
 }
 
-func newPartition() *partition {
-	return &partition{vector: causal.NewVector(), covered: map[p2p.NodeID]bool{}}
+func newPartition(now time.Time) *partition {
+	return &partition{
+		vector: causal.NewVector(), since: now,
+		covered: map[p2p.NodeID]bool{}, handed: map[p2p.NodeID]bool{},
+	}
+}
+
+// owes says whether there is something here that a peer may not have.
+func (p *partition) owes(peer p2p.NodeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.handed[peer] && !p.vector.Empty()
+}
+
+// handOver notes that a peer has theirs, and whether that is all there is here.
+func (p *partition) handOver(peer p2p.NodeID, theirs *causal.Vector) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.handed[peer] = theirs.Covers(p.vector)
 }
 
 // sees says whether all dots are applied here.
@@ -53,6 +75,7 @@ func (p *partition) add(dots *causal.Vector, rows int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.vector.Merge(dots)
+	clear(p.handed)
 	p.digest = 0
 	p.rows += rows
 }

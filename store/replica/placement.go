@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -97,16 +98,19 @@ func (t *topics) follow(pl *placement) error {
 			wanted[set.topic] = true
 		}
 	}
+	if err := t.join(wanted); err != nil {
+		return err
+	}
+	var errs []error
+	for _, topic := range t.leave(wanted) {
+		errs = append(errs, topic.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (t *topics) join(wanted map[string]bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for name, topic := range t.joined {
-		if !wanted[name] {
-			delete(t.joined, name)
-			if err := topic.Close(); err != nil {
-				return err
-			}
-		}
-	}
 	for name := range wanted {
 		if t.joined[name] != nil {
 			continue
@@ -120,6 +124,22 @@ func (t *topics) follow(pl *placement) error {
 	return nil
 }
 
+// leave takes out the topics that are not wanted, for the caller to close without
+// the lock: closing waits for receive, that for the applier, and that, perhaps,
+// for a publisher who needs the lock.
+func (t *topics) leave(wanted map[string]bool) []p2p.Topic {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []p2p.Topic
+	for name, topic := range t.joined {
+		if !wanted[name] {
+			delete(t.joined, name)
+			out = append(out, topic)
+		}
+	}
+	return out
+}
+
 func (t *topics) publish(ctx context.Context, set *ownerSet, message []byte) error {
 	t.mu.Lock()
 	topic := t.joined[set.topic]
@@ -131,10 +151,7 @@ func (t *topics) publish(ctx context.Context, set *ownerSet, message []byte) err
 }
 
 func (t *topics) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name, topic := range t.joined {
-		delete(t.joined, name)
+	for _, topic := range t.leave(nil) {
 		_ = topic.Close() // leaving; nothing is lost by it
 	}
 }

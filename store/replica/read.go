@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
+	"grapevine/p2p"
 	"grapevine/store"
 )
 
@@ -120,27 +122,37 @@ func (s *Store) see(ctx context.Context, p store.Partition, dots []causal.Dot) e
 // found missing.
 func (s *Store) consult(ctx context.Context, p store.Partition) error {
 	set := s.placement.Load().sets[p]
-	others := (len(set.owners) + 1) / 2
-	heard := 0
+	// All are asked at once: one that hangs must not hold up the rest.
+	ctx, cancel := context.WithTimeout(ctx, readAttempt)
+	answers := make(chan error, len(set.owners))
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
 	for _, peer := range set.owners {
-		if heard == others {
-			break
-		}
-		if !s.alive(peer) {
-			continue
-		}
-		theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
-		if err != nil {
-			continue
-		}
-		if err := s.fetch(ctx, peer, p, theirs[0]); err == nil {
-			heard++
-		}
+		asking.Go(func() { answers <- s.catchUpWith(ctx, peer, p) })
 	}
-	if heard < others {
-		return store.ErrUnavailable
+	others := (len(set.owners) + 1) / 2
+	for asked := len(set.owners); others > 0; asked-- {
+		if asked < others {
+			return store.ErrUnavailable
+		}
+		if err := <-answers; err == nil {
+			others--
+		}
 	}
 	return nil
+}
+
+// catchUpWith brings here what a peer has seen of a partition.
+func (s *Store) catchUpWith(ctx context.Context, peer p2p.NodeID, p store.Partition) error {
+	if !s.alive(peer) {
+		return p2p.ErrUnreachable
+	}
+	theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
+	if err != nil {
+		return err
+	}
+	return s.fetch(ctx, peer, p, theirs[0])
 }
 
 func (s *Store) getLocal(ks []store.Key) ([]crdt.Row, error) {

@@ -33,7 +33,7 @@ func (s *Store) atOwner(ctx context.Context, order []p2p.NodeID,
 	deadline := s.cfg.Now().Add(giveUp)
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		err := s.tryOwners(ctx, order, local, remote)
-		if err == nil || !passOver(err) || ctx.Err() != nil || s.cfg.Now().Add(pause).After(deadline) {
+		if err == nil || !passOver(err) || ctx.Err() != nil || s.ctx.Err() != nil || s.cfg.Now().Add(pause).After(deadline) {
 			return err
 		}
 		if !sleep(ctx, pause) {
@@ -69,6 +69,7 @@ func (s *Store) tryOwners(ctx context.Context, order []p2p.NodeID,
 func passOver(err error) bool {
 	for _, e := range []error{
 		errNotServing, store.ErrBehind, store.ErrUnavailable, store.ErrOverloaded, store.ErrNoSpace,
+		store.ErrEngineClosed, // nothing was applied: the owner is shutting down
 		p2p.ErrUnreachable, p2p.ErrOverloaded, p2p.ErrClosed,
 	} {
 		if errors.Is(err, e) {

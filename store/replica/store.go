@@ -69,6 +69,7 @@ type Store struct {
 
 	queue      chan work
 	room       *semaphore.Weighted
+	submitting sync.RWMutex // held shared while queueing; exclusively, once, to refuse what is queued
 	lastChange atomic.Uint64
 	trimmed    atomic.Uint64
 	outbox     *outbox
@@ -76,7 +77,8 @@ type Store struct {
 	acks       acks
 	topics     *topics
 	ringGossip p2p.Topic
-	kicks      chan p2p.NodeID
+	kicks      chan kick
+	silent     map[p2p.NodeID]time.Time // used by runSync: since when a peer does not answer
 
 	applied     broadcast // dots were applied
 	appended    signal    // changes were logged
@@ -96,7 +98,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: cfg.Now(),
 		known: make(chan struct{}), queue: make(chan work, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
-		kicks: make(chan p2p.NodeID, 64),
+		kicks: make(chan kick, 64), silent: map[p2p.NodeID]time.Time{},
 	}
 	s.topics = &topics{broadcaster: cfg.Broadcaster, receive: s.receiveGossip, joined: map[string]p2p.Topic{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -111,9 +113,10 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("replica: %w", err)
 	}
 	if err := s.loadView(); err != nil {
+		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("replica: %w", err)
 	}
-	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runSync, s.runMembership} {
+	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runWatch, s.runSync, s.runMembership} {
 		s.done.Go(run)
 	}
 	return s, nil
@@ -242,7 +245,7 @@ func (s *Store) loadView() error {
 func (s *Store) loadPartitions(pl *placement) error {
 	partitions := make([]*partition, pl.ring.Partitions())
 	for i := range partitions {
-		partitions[i] = newPartition()
+		partitions[i] = newPartition(s.started)
 		// A partition that nobody else stores has nobody to catch up with.
 		partitions[i].caughtUp = pl.own[i] && len(pl.sets[i].owners) == 0
 	}

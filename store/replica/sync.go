@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -16,12 +17,12 @@ import (
 )
 
 const (
-	syncTimeout = 5 * time.Second        // for one exchange
+	helloWait   = time.Second            // for a digest: a peer that hangs must not hold up the others
+	syncTimeout = 5 * time.Second        // for an exchange with a peer that has answered
 	syncHurry   = 100 * time.Millisecond // between rounds while catching up
 	inFlight    = 100 * time.Millisecond // gossip may still bring what is newer
 	fewMissing  = 4096                   // dots that are given that time to come
 	vectorChunk = 64                     // partitions per exchange of vectors
-	aloneGrace  = 3 * time.Second        // then a node that meets nobody serves what it has
 )
 
 // syncRequest opens a round. Equal digests end it: that is all an idle cluster
@@ -46,18 +47,27 @@ type vecsReply struct {
 	Vectors [][]byte `cbor:"1,keyasint"` // the peer's, in the order asked
 }
 
-// kickSync asks for a round with a peer soon, or with all when empty. Kicks
-// beyond the queue are dropped: rounds come by themselves.
-func (s *Store) kickSync(peer p2p.NodeID) {
+// kick asks for a round with a peer soon, or with all when it names none; or for
+// some partitions of which the peer has shown to have more than this node.
+type kick struct {
+	peer       p2p.NodeID
+	partitions []store.Partition
+}
+
+func (s *Store) kickSync(peer p2p.NodeID) { s.kick(kick{peer: peer}) }
+
+// kick queues a kick. Those beyond the queue are dropped: rounds come by
+// themselves.
+func (s *Store) kick(k kick) {
 	select {
-	case s.kicks <- peer:
+	case s.kicks <- k:
 	default:
 	}
 }
 
-// runSync compares this node's vectors with one peer after the other, and at
-// once with a peer that appears.
-func (s *Store) runSync() {
+// runWatch acts on changes of who is alive: writes count their copies again, and
+// a peer that appears is synced with at once.
+func (s *Store) runWatch() {
 	select {
 	case <-s.known:
 	case <-s.ctx.Done():
@@ -65,7 +75,33 @@ func (s *Store) runSync() {
 	}
 	updates, stop := s.cfg.Members.Updates()
 	defer stop()
-	alive := map[p2p.NodeID]bool{}
+	before := map[p2p.NodeID]bool{}
+	for {
+		now := map[p2p.NodeID]bool{}
+		for _, p := range s.peers() {
+			now[p] = true
+			if !before[p] {
+				s.kickSync(p)
+			}
+		}
+		before = now
+		s.outbox.recheck()
+		select {
+		case <-updates:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// runSync compares this node's vectors with one peer after the other, and at
+// once where it is kicked.
+func (s *Store) runSync() {
+	select {
+	case <-s.known:
+	case <-s.ctx.Done():
+		return
+	}
 	for turn := 0; ; turn++ {
 		peers := s.peers()
 		s.trustWhatIsCovered()
@@ -79,33 +115,18 @@ func (s *Store) runSync() {
 			if len(peers) > 0 {
 				s.syncWith(peers[turn%len(peers)])
 			}
-		case peer := <-s.kicks:
+		case k := <-s.kicks:
 			for _, p := range peers {
-				if peer == "" || peer == p {
-					s.syncWith(p)
+				if k.peer == "" || k.peer == p {
+					s.syncWith(p, k.partitions...)
 				}
 			}
-		case <-updates:
-			s.outbox.recheck()
-			alive = s.greet(alive)
 		case <-s.ctx.Done():
 			timer.Stop()
 			return
 		}
 		timer.Stop()
 	}
-}
-
-// greet syncs with the peers that were not alive before.
-func (s *Store) greet(before map[p2p.NodeID]bool) map[p2p.NodeID]bool {
-	now := map[p2p.NodeID]bool{}
-	for _, p := range s.peers() {
-		now[p] = true
-		if !before[p] {
-			s.syncWith(p)
-		}
-	}
-	return now
 }
 
 // peers gives the reachable members of the ring but this node.
@@ -119,28 +140,33 @@ func (s *Store) peers() []p2p.NodeID {
 	return out
 }
 
-func (s *Store) syncWith(peer p2p.NodeID) {
-	s.metrics.rounds.Inc()
-	if err := s.round(peer); err != nil && s.ctx.Err() == nil {
+// syncWith fetches what a peer has more of, in the given partitions or wherever a
+// round finds it.
+func (s *Store) syncWith(peer p2p.NodeID, ps ...store.Partition) {
+	var err error
+	if len(ps) > 0 {
+		err = s.reconcile(peer, ps)
+	} else {
+		s.metrics.rounds.Inc()
+		err = s.round(peer)
+	}
+	if err != nil && s.ctx.Err() == nil {
 		s.log.Debug("sync round failed", "peer", peer.Short(), "error", err)
 	}
 }
 
 // round brings here whatever a peer has seen and this node has not.
 func (s *Store) round(peer p2p.NodeID) error {
-	ctx, cancel := context.WithTimeout(s.ctx, syncTimeout)
-	defer cancel()
 	place := s.placement.Load()
 	shared := place.shared(peer)
 	digests := s.vectorDigests(shared)
-	var reply syncReply
-	err := s.call(ctx, peer, protoSync, syncRequest{Ring: place.ring.Digest(), Digest: combine(digests)}, &reply)
+	reply, err := s.greet(peer, syncRequest{Ring: place.ring.Digest(), Digest: combine(digests)})
 	if err != nil {
 		return err
 	}
 	if reply.Ring != place.ring.Digest() {
 		// Different views share different partitions: agree first.
-		if err := s.exchangeRing(ctx, peer); err != nil {
+		if err := s.exchangeRing(s.ctx, peer); err != nil {
 			return err
 		}
 		s.kickSync(peer)
@@ -148,7 +174,7 @@ func (s *Store) round(peer p2p.NodeID) error {
 	}
 	if reply.Same {
 		s.noteCovered(peer, shared)
-		return nil
+		return s.handOver(peer, place)
 	}
 	if len(reply.Digests) != len(shared) {
 		return fmt.Errorf("%d digests for %d partitions", len(reply.Digests), len(shared))
@@ -168,6 +194,40 @@ func (s *Store) round(peer p2p.NodeID) error {
 			return err
 		}
 		differing = differing[n:]
+	}
+	return s.handOver(peer, place)
+}
+
+// greet opens a round and notes whether the peer answers.
+func (s *Store) greet(peer p2p.NodeID, request syncRequest) (reply syncReply, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, helloWait)
+	defer cancel()
+	if err = s.call(ctx, peer, protoSync, request, &reply); err == nil {
+		delete(s.silent, peer)
+	} else if s.silent[peer].IsZero() {
+		s.silent[peer] = s.cfg.Now()
+	}
+	return reply, err
+}
+
+// handOver shows a peer the vectors of its partitions of which this node has a
+// copy that no longer counts: a write may stand there that was acknowledged while
+// nobody else could be reached. The peer fetches what it lacks.
+func (s *Store) handOver(peer p2p.NodeID, place *placement) error {
+	var owed []store.Partition
+	for i, set := range place.sets {
+		if !place.hold[i] && slices.Contains(set.peers, peer) && s.partitions[i].owes(peer) {
+			owed = append(owed, store.Partition(i))
+		}
+	}
+	for ps := range slices.Chunk(owed, vectorChunk) {
+		theirs, err := s.exchangeVectors(s.ctx, peer, ps)
+		if err != nil {
+			return err
+		}
+		for i, p := range ps {
+			s.partitions[p].handOver(peer, theirs[i])
+		}
 	}
 	return nil
 }
@@ -237,14 +297,14 @@ func (s *Store) handleSync(_ context.Context, peer p2p.NodeID, request syncReque
 	return reply, nil
 }
 
-// handleVecs answers with this node's vectors, and starts a round of its own if
-// the caller's show something missing here.
+// handleVecs answers with this node's vectors, and has fetched what the caller's
+// show to be missing here.
 func (s *Store) handleVecs(_ context.Context, peer p2p.NodeID, request vecsRequest) (vecsReply, error) {
 	if len(request.Partitions) != len(request.Vectors) || len(request.Partitions) > len(s.partitions) {
 		return vecsReply{}, errMalformed
 	}
 	var reply vecsReply
-	behind := false
+	behind := kick{peer: peer}
 	for i, id := range request.Partitions {
 		if int(id) >= len(s.partitions) {
 			return vecsReply{}, errMalformed
@@ -254,11 +314,13 @@ func (s *Store) handleVecs(_ context.Context, peer p2p.NodeID, request vecsReque
 			return vecsReply{}, err
 		}
 		mine := s.partitions[id].snapshot()
-		behind = behind || !mine.Covers(theirs)
+		if s.stores(id) && !mine.Covers(theirs) {
+			behind.partitions = append(behind.partitions, id)
+		}
 		reply.Vectors = append(reply.Vectors, mine.Append(nil))
 	}
-	if behind {
-		s.kickSync(peer)
+	if len(behind.partitions) > 0 {
+		s.kick(behind)
 	}
 	return reply, nil
 }
@@ -277,53 +339,6 @@ func combine(digests []uint64) uint64 {
 		b = binary.BigEndian.AppendUint64(b, d)
 	}
 	return xxh3.Hash(b)
-}
-
-// noteCovered records that nothing a peer had is missing here.
-func (s *Store) noteCovered(peer p2p.NodeID, ps []store.Partition) {
-	for _, id := range ps {
-		p := s.partitions[id]
-		p.mu.Lock()
-		if !p.caughtUp {
-			p.covered[peer] = true
-		}
-		p.mu.Unlock()
-	}
-}
-
-// trustWhatIsCovered opens partitions to reads once every reachable owner's
-// vector has been covered since this node came. An owner that meets no other for
-// a while serves what it has, as any side of a partitioned network must.
-func (s *Store) trustWhatIsCovered() {
-	place := s.placement.Load()
-	alone := s.cfg.Now().Sub(s.started) > aloneGrace
-	opened := false
-	for i, p := range s.partitions {
-		if !place.hold[i] || p.ready() {
-			continue
-		}
-		if s.isCovered(p, place.sets[i], place.own[i] && alone) {
-			p.setCaughtUp(true)
-			opened = true
-		}
-	}
-	if opened {
-		s.progress.raise()
-	}
-}
-
-func (s *Store) isCovered(p *partition, set *ownerSet, alone bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	met := 0
-	for _, o := range set.owners {
-		if p.covered[o] {
-			met++
-		} else if s.cfg.Members.Alive(o) {
-			return false
-		}
-	}
-	return met > 0 || len(set.owners) == 0 || alone
 }
 
 // errNoProgress ends a fetch whose peer has nothing of what it said it had.

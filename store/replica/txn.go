@@ -85,16 +85,24 @@ func (t *txn) merge(k store.Key, mine causal.Context, remote crdt.Row, theirs ca
 	if err != nil {
 		return err
 	}
+	if !r.dirty {
+		t.staged += valueBytes(r.row) // the whole row is written, however small the change
+	}
 	r.row = crdt.Merge(r.row, mine, remote, theirs)
 	r.dirty = true
-	for _, b := range remote.Births {
-		t.staged += len(b.Value)
-	}
-	for _, f := range remote.Fields {
-		t.staged += len(f.Value)
-	}
-	t.staged += 3*len(k.Sort) + 192
+	t.staged += valueBytes(remote) + 3*len(k.Sort) + 192
 	return nil
+}
+
+func valueBytes(r crdt.Row) int {
+	n := 0
+	for _, b := range r.Births {
+		n += len(b.Value)
+	}
+	for _, f := range r.Fields {
+		n += len(f.Value)
+	}
+	return n
 }
 
 // coordinate checks a client's write, gives it a dot, and applies it. It returns

@@ -76,6 +76,7 @@ var wireErrors = map[string]error{
 	"no-space":    store.ErrNoSpace,
 	"behind":      store.ErrBehind,
 	"not-serving": errNotServing,
+	"closed":      store.ErrEngineClosed,
 }
 
 // wireError gives an error a code that localError knows.

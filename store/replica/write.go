@@ -94,8 +94,8 @@ func (s *Store) waitCopies(ctx context.Context, receipt store.Receipt, d *delive
 	for {
 		have, possible, progress := d.copies(s.alive)
 		receipt.Copies = have
-		if have >= wanted || (durability == store.Default && have >= possible) {
-			return receipt, nil
+		if have >= wanted || have >= possible { // nothing to wait for
+			return receipt, enough(have, wanted, durability)
 		}
 		select {
 		case <-progress:

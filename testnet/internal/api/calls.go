@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // SignUp is what making an account takes.
@@ -24,8 +25,28 @@ type Account struct {
 	Token string `json:"token"`
 }
 
+// abandoned is a little longer than the service holds a name for a sign-up whose
+// node died before the account was made.
+const abandoned = 75 * time.Second
+
 // SignUp makes an account, or logs in to the one that an interrupted run made.
+// Where neither is possible the name may be that of a sign-up which a node's
+// death cut short, so SignUp tries on until the service has given such a name
+// free.
 func (p *Pool) SignUp(ctx context.Context, node int, s SignUp) (Account, error) {
+	begun := time.Now()
+	for attempt := 0; ; attempt++ {
+		account, err := p.signUpOrLogIn(ctx, node+attempt, s)
+		if Status(err) != http.StatusUnauthorized || time.Since(begun) > abandoned {
+			return account, err
+		}
+		if err := pause(ctx, backoff(attempt, err)); err != nil {
+			return Account{}, err
+		}
+	}
+}
+
+func (p *Pool) signUpOrLogIn(ctx context.Context, node int, s SignUp) (Account, error) {
 	reply, err := p.Retry(ctx, node, Request{Method: http.MethodPost, Path: "/v1/users", Body: s})
 	if Status(err) == http.StatusConflict {
 		return p.LogIn(ctx, node, s.Username, s.Password)

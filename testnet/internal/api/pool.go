@@ -66,6 +66,7 @@ const (
 	attemptTimeout = 20 * time.Second
 	maxBody        = 8 << 20
 	maxAttempts    = 14
+	minBackoff     = 20 * time.Millisecond
 	maxBackoff     = 2 * time.Second
 )
 
@@ -185,10 +186,10 @@ func temporary(err error, also []int) bool {
 	return false
 }
 
-// backoff doubles from 20 ms, jittered so that workers do not return together,
+// backoff doubles from minBackoff, jittered so that workers do not return together,
 // and is at least what the node asked for, within the bound.
 func backoff(attempt int, err error) time.Duration {
-	d := min(20*time.Millisecond<<attempt, maxBackoff)
+	d := min(minBackoff<<min(attempt, 10), maxBackoff)
 	var e *StatusError
 	if errors.As(err, &e) && e.After > d {
 		d = min(e.After, maxBackoff)

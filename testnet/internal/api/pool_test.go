@@ -63,7 +63,7 @@ func TestAFinalAnswerIsNotAskedForAgain(t *testing.T) {
 
 func TestPausesGrowWithinTheirBoundAndRespectRetryAfter(t *testing.T) {
 	t.Parallel()
-	for attempt := range maxAttempts {
+	for attempt := range 100 {
 		if d := backoff(attempt, nil); d < 10*time.Millisecond || d > maxBackoff {
 			t.Errorf("attempt %d: %s", attempt, d)
 		}
@@ -98,5 +98,27 @@ func TestAListWhoseCursorRepeatsIsAnError(t *testing.T) {
 	}
 	if got, err := List[int](t.Context(), p, 0, "/", "", 1); err != nil || len(got) != 1 {
 		t.Errorf("bounded: got %v, %v", got, err)
+	}
+}
+
+func TestANameWhoseSignUpWasCutShortIsTakenOnceTheServiceGivesItFree(t *testing.T) {
+	t.Parallel()
+	var signUps atomic.Int32
+	url, asked := node(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/v1/sessions":
+			w.WriteHeader(http.StatusUnauthorized) // there is no account
+		case signUps.Add(1) < 3:
+			w.WriteHeader(http.StatusConflict) // there is a claim to the name
+		default:
+			w.WriteHeader(http.StatusCreated)
+			w.Write([]byte(`{"id":"u","session":{"token":"t"}}`))
+		}
+	})
+	p := NewPool([]string{url}, 1)
+	defer p.Close()
+	account, err := p.SignUp(t.Context(), 0, SignUp{Username: "ada", Password: "a password"})
+	if err != nil || account != (Account{ID: "u", Token: "t"}) || asked.Load() != 5 {
+		t.Errorf("%+v, %v after %d requests, want an account after 5", account, err, asked.Load())
 	}
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Timeout time.Duration // for convergence, and again for the answers
 	Workers int           // requests in flight
 	Progress
+	Waiting func(wrong int) // told once how many answers it asks for again
 }
 
 // Progress shows how many answers have been compared.
@@ -177,6 +178,9 @@ func (c *checker) answers(ctx context.Context, qs []question) []Mismatch {
 	add, done := c.Progress(len(qs))
 	qs, wrong := c.compareAll(ctx, qs, add)
 	done()
+	if len(qs) > 0 {
+		c.Waiting(len(qs))
+	}
 	for deadline := time.Now().Add(c.Timeout); len(qs) > 0 && time.Now().Before(deadline); {
 		if pause(ctx, again) != nil {
 			break

@@ -53,6 +53,7 @@ func world(t *testing.T) (*apitest.Cluster, Config) {
 	cfg := Config{
 		Model: model, Timeout: 50 * time.Millisecond, Workers: 4,
 		Progress: func(int) (func(int), func()) { return func(int) {}, func() {} },
+		Waiting:  func(int) {},
 	}
 	for i, url := range c.URLs {
 		cfg.Nodes = append(cfg.Nodes, Node{Index: i + 1, ID: apitest.NodeID(i), URL: url})
@@ -150,19 +151,41 @@ func TestWhatTheVisitorDoesIsNoFault(t *testing.T) {
 	}
 }
 
+func TestAStrangerMayFollowAnybodyButNotUnderAKnownName(t *testing.T) {
+	t.Parallel()
+	c, cfg := world(t)
+	pool := api.NewPool(c.URLs, 1)
+	defer pool.Close()
+	ada, err := pool.SignUp(t.Context(), 0, api.SignUp{Username: "ada", Password: "correct horse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Follow(t.Context(), 0, ada, named(cfg.Model, "lucien").Account.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Run(t.Context(), cfg); err != nil || !r.OK() {
+		t.Fatalf("%v %+v", err, r)
+	}
+	cfg.Model.names["ada"] = true
+	if r, err := Run(t.Context(), cfg); err != nil || r.OK() {
+		t.Errorf("a second account of a name passes: %v %+v", err, r)
+	}
+}
+
 func TestAnAnswerThatComesRightInTimeIsRight(t *testing.T) {
 	t.Parallel()
 	c, cfg := world(t)
 	cfg.Timeout = time.Minute
-	asked := 0
+	asked, told := 0, 0
+	cfg.Waiting = func(wrong int) { told = wrong }
 	c.Mangle = func(_ string, posts []apitest.Post) []apitest.Post {
 		if asked++; asked < 20 {
 			return nil
 		}
 		return posts
 	}
-	if r, err := Run(t.Context(), cfg); err != nil || !r.OK() {
-		t.Fatalf("%v %+v", err, r)
+	if r, err := Run(t.Context(), cfg); err != nil || !r.OK() || told == 0 {
+		t.Fatalf("%v %+v, told of %d", err, r, told)
 	}
 }
 

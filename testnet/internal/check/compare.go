@@ -65,12 +65,12 @@ func (c *checker) compare(ctx context.Context, q question, token string) (string
 	}
 }
 
-// people reads a list of users as their ids, without those to play with.
+// people reads a list of users as their ids, without those at play.
 func (c *checker) people(ctx context.Context, node int, path string) ([]string, error) {
-	got, err := api.List[struct{ ID string }](ctx, c.pool, node, path, "", 0)
+	got, err := api.List[struct{ ID, Username string }](ctx, c.pool, node, path, "", 0)
 	var ids []string
 	for _, u := range got {
-		if !c.model.Free[u.ID] {
+		if !c.model.atPlay(u.ID, u.Username) {
 			ids = append(ids, u.ID)
 		}
 	}

@@ -34,10 +34,19 @@ type User struct {
 }
 
 // Model holds the users that were loaded, by id. Free are the ids of users with
-// whom people play: nothing is expected of them, and they may follow anybody.
+// whom people play: nothing is expected of them, and they may follow anybody. So
+// may strangers, who signed up by hand.
 type Model struct {
 	Users map[string]*User
 	Free  map[string]bool
+
+	names map[string]bool // of all users
+}
+
+// atPlay says whether a user does what no dataset tells. A second account of a
+// loaded name is no stranger but a fault.
+func (m *Model) atPlay(id, name string) bool {
+	return m.Free[id] || (m.Users[id] == nil && name != "" && !m.names[name])
 }
 
 // Load is a dataset with the journal of its load.
@@ -49,7 +58,7 @@ type Load struct {
 // NewModel builds the model of complete loads. free names the users to play
 // with, by dataset kind and username.
 func NewModel(loads []Load, free func(kind, username string) bool) (*Model, error) {
-	m := &Model{Users: map[string]*User{}, Free: map[string]bool{}}
+	m := &Model{Users: map[string]*User{}, Free: map[string]bool{}, names: map[string]bool{}}
 	for _, l := range loads {
 		if err := m.add(l, free); err != nil {
 			return nil, fmt.Errorf("check %s: %w", l.Data.Kind, err)
@@ -72,6 +81,7 @@ func (m *Model) add(l Load, free func(kind, username string) bool) error {
 		if _, taken := m.Users[account.ID]; taken {
 			return fmt.Errorf("@%s was given the id of another user, %s", u.Username, account.ID)
 		}
+		m.names[u.Username] = true
 		m.Users[account.ID] = &User{Name: u.Username, Password: l.Data.Password(i), Account: account}
 		if free(l.Data.Kind, u.Username) {
 			m.Free[account.ID] = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +20,8 @@ type Meter interface {
 	Done()
 }
 
-// New makes a meter that writes to out. A total of 0 shows nothing.
+// New makes a meter that writes to out. The first word of what names what is
+// counted. A total of 0 shows nothing.
 func New(out *os.File, what string, total int) Meter {
 	if total == 0 {
 		return silent{}
@@ -32,6 +34,7 @@ func New(out *os.File, what string, total int) Meter {
 		progressbar.OptionSetDescription(fmt.Sprintf("%-18s", what)),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString(strings.Fields(what)[0]),
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(100*time.Millisecond),

@@ -1,0 +1,135 @@
+package replica
+
+import (
+	"errors"
+
+	"grapevine/crdt/causal"
+	"grapevine/store"
+)
+
+// localWrite is a client's write that this node coordinates.
+type localWrite struct {
+	partition store.Partition
+	write     store.Write
+	bytes     int64
+	done      chan struct{} // closed when the fields below are final
+
+	delta    delta
+	delivery *delivery
+	err      error
+}
+
+func newLocalWrite(p store.Partition, w store.Write, bytes int) *localWrite {
+	return &localWrite{partition: p, write: w, bytes: int64(bytes), done: make(chan struct{})}
+}
+
+func (w *localWrite) size() int64 { return w.bytes }
+
+func (w *localWrite) add(t *txn) error {
+	w.delta, w.err = t.coordinate(w.partition, w.write)
+	if errors.Is(w.err, store.ErrExists) || errors.Is(w.err, store.ErrNotFound) {
+		return nil
+	}
+	return w.err
+}
+
+func (w *localWrite) finish(err error) {
+	if errors.Is(err, store.ErrBatchTooLarge) {
+		err = store.ErrTooLarge // it is atomic; its rows are too large together
+	}
+	if w.err == nil {
+		w.err = err
+	}
+	close(w.done)
+}
+
+// remoteBatch is a batch that another owner coordinated.
+type remoteBatch struct {
+	s     *Store
+	batch *batch
+	bytes int64
+	whole bool // this node stores all partitions of the batch
+	done  func(error)
+}
+
+func (w *remoteBatch) size() int64 { return w.bytes }
+
+func (w *remoteBatch) add(t *txn) error {
+	w.whole = true
+	for i := range w.batch.deltas {
+		d := &w.batch.deltas[i]
+		if !t.s.stores(d.partition) {
+			w.whole = false
+			continue
+		}
+		if !t.s.clock.Observe(d.time) {
+			t.s.metrics.clockAhead.Inc()
+		}
+		if err := t.apply(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts are the single deltas.
+func (w *remoteBatch) parts() []func(*txn) error {
+	var out []func(*txn) error
+	for i := range w.batch.deltas {
+		if d := &w.batch.deltas[i]; w.s.stores(d.partition) {
+			out = append(out, func(t *txn) error { return t.apply(d) })
+		}
+	}
+	return out
+}
+
+func (w *remoteBatch) finish(err error) {
+	if err == nil && !w.whole {
+		err = errNotMine
+	}
+	w.done(err)
+}
+
+var errNotMine = errors.New("replica: the batch holds partitions that this node does not store")
+
+// page is a piece of catch-up: the state of rows that dots this node missed have
+// touched, as an owner has them, with that owner's context.
+type page struct {
+	partition store.Partition
+	theirs    *causal.Vector
+	rows      []store.Entry
+	dots      []pageDot
+	bytes     int64
+	done      chan error
+}
+
+// pageDot is one dot of a page and what it did.
+type pageDot struct {
+	dot     causal.Dot
+	touched []touched
+}
+
+func (pg *page) size() int64      { return pg.bytes }
+func (pg *page) add(t *txn) error { return t.applyPage(pg) }
+func (pg *page) finish(err error) { pg.done <- err }
+
+// parts are pages of a single dot each. A row may show the effects of dots of
+// later parts: as everywhere, it may be ahead of the vector, never behind.
+func (pg *page) parts() []func(*txn) error {
+	rows := make(map[store.Key]store.Entry, len(pg.rows))
+	for _, e := range pg.rows {
+		rows[e.Key] = e
+	}
+	var out []func(*txn) error
+	for i, d := range pg.dots {
+		part := &page{partition: pg.partition, theirs: pg.theirs, dots: pg.dots[i : i+1]}
+		for _, r := range d.touched {
+			if e, ok := rows[r.key]; ok {
+				part.rows = append(part.rows, e)
+				delete(rows, r.key)
+			}
+		}
+		out = append(out, part.add)
+	}
+	return out
+}
