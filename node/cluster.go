@@ -140,7 +140,7 @@ func (c *cluster) Health(context.Context) client.Health {
 		worse(client.HealthDegraded, fmt.Sprintf("%d of %d partitions are catching up", behind, h.Partitions.Owned), "wait until they are equal")
 	}
 	if n := h.Partitions.UnderReplicated; n > 0 {
-		worse(client.HealthDegraded, fmt.Sprintf("%d of %d partitions have an owner that is down", n, h.Partitions.Owned), "start the nodes that `grapevine peers` shows as down")
+		worse(client.HealthDegraded, fmt.Sprintf("%d of %d partitions have an owner that is down", n, h.Partitions.Owned), "start the nodes that `grapevine peers` shows as down, or mend the links to them")
 	}
 	if h.Engine.ReadOnly {
 		worse(client.HealthFailing, "the disk is nearly full: this node takes no writes", "free space in the file system of --data")
@@ -181,7 +181,7 @@ func (c *cluster) Ready() (bool, string) {
 	case c.stopping.Load():
 		return false, "the node is stopping"
 	case c.store.View() == nil:
-		return false, "the node has not reached the cluster it is to join"
+		return false, "the node has not reached the cluster it is to join; see that a node of --join runs, has the same secret, and that the first node was started without --join"
 	case !c.store.Active():
 		return false, "the node is catching up with the other owners of its data"
 	}

@@ -51,7 +51,7 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 	if deps.Secret, err = cfg.LoadSecret(); err != nil {
 		return err
 	}
-	db, err := badgerdb.Open(ctx, badgerdb.Config{Dir: filepath.Join(cfg.Data, "store"), Log: log, Metrics: metrics})
+	db, err := badgerdb.Open(ctx, badgerdb.Config{Dir: cfg.StoreDir(), Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
@@ -81,9 +81,17 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 	if err != nil {
 		return err
 	}
+	p2pHost, err := cfg.AdvertiseHost(cfg.P2P)
+	if err != nil {
+		return err
+	}
+	gossipHost, err := cfg.AdvertiseHost(cfg.Gossip)
+	if err != nil {
+		return err
+	}
 	var members atomic.Pointer[swim.Swim]
 	m.host, err = libp2pnet.New(ctx, libp2pnet.Config{
-		Key: key, Secret: secret, Listen: cfg.P2P, Advertise: cfg.Advertise, Log: log, Metrics: metrics,
+		Key: key, Secret: secret, Listen: cfg.P2P, Advertise: p2pHost, Log: log, Metrics: metrics,
 		Addr: func(id p2p.NodeID) (string, bool) {
 			s := members.Load()
 			if s == nil {
@@ -103,7 +111,7 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 	}
 	peers := peersFile(filepath.Join(cfg.Data, "peers.json"))
 	m.swim, err = swim.New(ctx, swim.Config{
-		Self: m.host.Self(), Key: key, Secret: secret, Listen: cfg.Gossip, Advertise: cfg.Advertise,
+		Self: m.host.Self(), Key: key, Secret: secret, Listen: cfg.Gossip, Advertise: gossipHost,
 		Addrs: p2p.Addrs{P2P: m.host.Addr(), HTTP: httpAddr}, Join: cfg.Join,
 		Remembered: peers.load(log), Save: func(addrs []string) { peers.save(addrs, log) },
 		Log: log, Metrics: metrics,

@@ -220,12 +220,12 @@ func (o *outbox) recheck() {
 
 // waitWindow holds publishing back while much is unacknowledged, for a bounded
 // time, so that gossip is not driven into its silent drops.
-func (o *outbox) waitWindow(ctx context.Context) {
+func (o *outbox) waitWindow(ctx context.Context, now func() time.Time) {
 	deadline := time.NewTimer(windowWait)
 	defer deadline.Stop()
 	for {
 		o.mu.Lock()
-		full, eased := o.bytes > window, o.eased
+		full, eased := o.bytes > window && o.recent(now()) > window, o.eased
 		o.mu.Unlock()
 		if !full {
 			return
@@ -238,6 +238,17 @@ func (o *outbox) waitWindow(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// recent gives the unacknowledged bytes that gossip may still be delivering. An
+// owner that is silent for longer must not hold up the others.
+func (o *outbox) recent(now time.Time) (bytes int) {
+	for _, d := range o.pending {
+		if d.message == nil || now.Sub(d.sent) < maxAckTimeout {
+			bytes += d.size
+		}
+	}
+	return bytes
 }
 
 // publish hands the group's own writes to the publisher, batched by owner set.
@@ -272,7 +283,7 @@ func (s *Store) runPublisher() {
 	for {
 		select {
 		case d := <-s.publishing:
-			s.outbox.waitWindow(s.ctx)
+			s.outbox.waitWindow(s.ctx, s.cfg.Now)
 			s.outbox.seal(d, s.cfg.Now())
 			if err := s.topics.publish(s.ctx, d.topic, d.message); err != nil && s.ctx.Err() == nil {
 				s.log.Debug("publish failed; the batch will be pushed", "error", err)

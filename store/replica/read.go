@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
@@ -245,44 +242,4 @@ func (s *Store) scanIndexLocal(r store.IndexRange, wanted []bool) ([]store.Entry
 		return err
 	})
 	return out, err
-}
-
-// ScanIndex implements store.Rows.
-func (s *Store) ScanIndex(ctx context.Context, r store.IndexRange) ([]store.Entry, store.Coverage, error) {
-	place := s.placement.Load()
-	if place == nil {
-		return nil, store.Coverage{}, store.ErrUnavailable
-	}
-	coverage := store.Coverage{Asked: len(s.partitions)}
-	shares := s.cover(ctx, place)
-	results := make([][]store.Entry, len(shares))
-	var group errgroup.Group
-	for i, share := range shares {
-		group.Go(func() error {
-			entries, err := s.scanIndexAt(ctx, share, r)
-			if err != nil {
-				return nil // the coverage says that the share is missing
-			}
-			results[i] = entries
-			shares[i].answered = true
-			return nil
-		})
-	}
-	_ = group.Wait() // the functions return nil
-	for _, share := range shares {
-		if share.answered {
-			coverage.Answered += share.partitions
-		}
-	}
-	if coverage.Answered == 0 {
-		return nil, coverage, store.ErrUnavailable
-	}
-	out := slices.Concat(results...)
-	slices.SortFunc(out, func(a, b store.Entry) int {
-		if r.Reverse {
-			a, b = b, a
-		}
-		return bytes.Compare([]byte(a.Key.Sort), []byte(b.Key.Sort))
-	})
-	return out[:min(len(out), r.Limit)], coverage, nil
 }

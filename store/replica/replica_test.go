@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"grapevine/crdt/causal"
 	"grapevine/p2p"
 	"grapevine/p2p/simnet"
 	"grapevine/store"
@@ -85,6 +86,54 @@ func TestConditionsAreCheckedByTheCoordinator(t *testing.T) {
 		w.Mutations[0].Op, w.Mutations[0].If = store.Update, store.IfExists
 		if _, err := c.on(id(1)).Write(context.Background(), w); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("update of an absent row: %v", err)
+		}
+	})
+}
+
+func TestAWriteThatFindsItsStateStandingSaysOnHowManyCopies(t *testing.T) {
+	simulate(t, 3, lan, func(c *cluster) {
+		k := key(9, "k")
+		first := c.write(context.Background(), id(0), put(k, "v"))
+		again := put(k, "w")
+		again.Mutations[0].If = store.IfAbsent
+		ctx, request := session(store.Default, "")
+		receipt, err := c.on(id(1)).Write(ctx, again)
+		if !errors.Is(err, store.ErrExists) || receipt.Dot != first.Dot || receipt.Copies != 2 {
+			t.Errorf("repetition: %+v, %v; first was %+v", receipt, err, first)
+		}
+		if copies, wrote := request.Copies(); !wrote || copies != 2 || len(request.Needs(receipt.Partition)) != 1 {
+			t.Errorf("the request reports %d copies and needs %v", copies, request.Needs(receipt.Partition))
+		}
+		c.settle()
+		ctx, _ = session(store.All, "")
+		if receipt := c.write(ctx, id(2), remove(key(9, "absent"))); receipt.Copies != 3 {
+			t.Errorf("removal of nothing: %+v", receipt)
+		}
+		c.crash(id(2))
+		if receipt, _ := c.on(id(1)).Write(context.Background(), again); receipt.Copies != 2 {
+			t.Errorf("repetition with one owner down: %+v", receipt)
+		}
+	})
+}
+
+func TestAListOverAllSlotsHonoursTheSession(t *testing.T) {
+	mute := lan
+	mute.Loss = 1
+	simulate(t, 3, mute, func(c *cluster) {
+		ctx, request := session(1, "") // on one disk, so far
+		c.write(ctx, id(0), put(key(4, "listed"), "v"))
+		ctx, _ = session(store.Default, request.Token())
+		for n := range 3 {
+			entries, _, err := c.on(id(n)).ScanIndex(ctx, store.IndexRange{Family: indexed, Limit: 10})
+			if err != nil || len(entries) != 1 {
+				t.Errorf("node %d lists %v, %v", n, entries, err)
+			}
+		}
+		stranger := &store.Request{}
+		stranger.Record(store.Receipt{Partition: 1, Dot: causal.Dot{Replica: 77, Seq: 1}, Copies: 1})
+		_, _, err := c.on(id(0)).ScanIndex(store.WithRequest(context.Background(), stranger), store.IndexRange{Family: indexed, Limit: 10})
+		if !errors.Is(err, store.ErrBehind) {
+			t.Errorf("a write that nobody has seen: %v", err)
 		}
 	})
 }

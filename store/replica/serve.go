@@ -173,7 +173,7 @@ func (s *Store) scanRemote(ctx context.Context, node p2p.NodeID, p store.Partiti
 	return reply.entries()
 }
 
-func (s *Store) scanIndexRemote(ctx context.Context, sh share, r store.IndexRange) ([]store.Entry, error) {
+func (s *Store) scanIndexRemote(ctx context.Context, sh *share, r store.IndexRange) ([]store.Entry, error) {
 	var reply readReply
 	request := readRequest{Index: &r, Wanted: sh.wanted, Needs: sh.needs}
 	if err := s.ask(ctx, sh.node, request, &reply); err != nil {
@@ -194,6 +194,7 @@ type writeReply struct {
 	Dot       []byte          `cbor:"2,keyasint"`
 	Copies    int             `cbor:"3,keyasint"`
 	TooFew    bool            `cbor:"4,keyasint"` // store.ErrDurability
+	Exists    bool            `cbor:"5,keyasint"` // store.ErrExists
 }
 
 func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequest) (writeReply, error) {
@@ -204,9 +205,9 @@ func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequ
 	receipt, err := s.writeHere(ctx, p, request.Write, size, request.Demand, request.Durability)
 	reply := writeReply{
 		Partition: p, Dot: causal.AppendDot(nil, receipt.Dot), Copies: receipt.Copies,
-		TooFew: errors.Is(err, store.ErrDurability),
+		TooFew: errors.Is(err, store.ErrDurability), Exists: errors.Is(err, store.ErrExists),
 	}
-	if reply.TooFew {
+	if reply.TooFew || reply.Exists {
 		err = nil
 	}
 	return reply, err
@@ -229,8 +230,11 @@ func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write,
 		return store.Receipt{}, err
 	}
 	receipt := store.Receipt{Partition: reply.Partition, Dot: dot, Copies: reply.Copies}
-	if reply.TooFew {
+	switch {
+	case reply.TooFew:
 		return receipt, store.ErrDurability
+	case reply.Exists:
+		return receipt, store.ErrExists
 	}
 	return receipt, nil
 }

@@ -106,7 +106,7 @@ func valueBytes(r crdt.Row) int {
 }
 
 // coordinate checks a client's write, gives it a dot, and applies it. It returns
-// the zero delta when the write changes nothing.
+// a delta without rows when the write changes nothing.
 func (t *txn) coordinate(p store.Partition, w store.Write) (delta, error) {
 	for _, m := range w.Mutations {
 		r, err := t.read(m.Key)
@@ -114,7 +114,7 @@ func (t *txn) coordinate(p store.Partition, w store.Write) (delta, error) {
 			return delta{}, err
 		}
 		if m.If == store.IfAbsent && r.row.Exists() {
-			return delta{}, store.ErrExists
+			return t.standing(p, w), store.ErrExists
 		}
 		if m.If == store.IfExists && !r.row.Exists() {
 			return delta{}, store.ErrNotFound
@@ -132,10 +132,24 @@ func (t *txn) coordinate(p store.Partition, w store.Write) (delta, error) {
 		}
 	}
 	if len(d.rows) == 0 {
-		return delta{}, nil
+		return t.standing(p, w), nil
 	}
 	t.clock = d.time
 	return d, t.apply(&d)
+}
+
+// standing is the delta without rows of a write that has nothing left to change:
+// its dot is that of the newest birth among its rows, zero when none exists.
+func (t *txn) standing(p store.Partition, w store.Write) delta {
+	var newest crdt.Birth
+	for _, m := range w.Mutations {
+		if r := t.rows[m.Key]; r != nil {
+			if birth, ok := r.row.Last(); ok && birth.Time >= newest.Time {
+				newest = birth
+			}
+		}
+	}
+	return delta{partition: p, dot: newest.Dot}
 }
 
 // change is what a mutation does to its row as this coordinator sees it.

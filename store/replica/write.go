@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"grapevine/crdt/causal"
 	"grapevine/p2p"
 	"grapevine/store"
 )
@@ -46,12 +47,8 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 			receipt, err = s.writeRemote(ctx, node, w, d, durability)
 			return err
 		})
-	switch {
-	case err == nil, errors.Is(err, store.ErrDurability):
+	if err == nil || errors.Is(err, store.ErrDurability) || errors.Is(err, store.ErrExists) {
 		request.Record(receipt)
-	case errors.Is(err, store.ErrExists):
-		// What the write asked for stands already, on the coordinator at least.
-		request.Record(store.Receipt{Partition: p, Copies: 1})
 	}
 	return receipt, err
 }
@@ -73,14 +70,40 @@ func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write,
 	}
 	// Once queued the write happens, whatever becomes of its client.
 	<-local.done
-	if local.err != nil {
+	exists := errors.Is(local.err, store.ErrExists)
+	if local.err != nil && !exists {
 		return store.Receipt{}, local.err
 	}
 	receipt := store.Receipt{Partition: p, Dot: local.delta.dot, Copies: 1}
-	if local.delta.dot.IsZero() {
-		return receipt, nil // it changed nothing; the state it asked for stands here
+	if len(local.delta.rows) > 0 {
+		return s.waitCopies(ctx, receipt, local.delivery, durability)
 	}
-	return s.waitCopies(ctx, receipt, local.delivery, durability)
+	wanted := s.wantedCopies(durability)
+	receipt.Copies = s.confirm(ctx, p, receipt.Dot, wanted)
+	if exists {
+		return receipt, store.ErrExists
+	}
+	return receipt, enough(receipt.Copies, wanted, durability)
+}
+
+// confirm counts the owners that hold what a write found standing: the dot, or,
+// where the row is absent, all that this node has seen. It stops at wanted.
+func (s *Store) confirm(ctx context.Context, p store.Partition, dot causal.Dot, wanted int) int {
+	mine := s.partitions[p].snapshot()
+	copies := 1
+	for _, peer := range s.placement.Load().sets[p].owners {
+		if copies >= wanted {
+			break
+		}
+		if !s.alive(peer) {
+			continue
+		}
+		theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
+		if err == nil && (theirs[0].Contains(dot) || dot.IsZero() && theirs[0].Covers(mine)) {
+			copies++
+		}
+	}
+	return copies
 }
 
 // waitCopies waits until the write has as many durable copies as wanted.
