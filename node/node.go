@@ -137,7 +137,7 @@ func (n *Node) invalidate(keys []store.Key) {
 func (n *Node) startFanout(metrics prometheus.Registerer) error {
 	var news *progress
 	n.fanout = fanout.New(fanout.Config{
-		Log: n.store, Rows: n.store, Leads: n.store.Leads,
+		Log: n.store, Rows: n.store, Leads: n.store.Leads, Lags: n.store.Lags,
 		PartitionOf: func(slot store.Slot) store.Partition { return n.store.Ring().PartitionOf(slot) },
 		Announce:    func(done []store.Seen) { news.announce(done) },
 		Logger:      n.log, Metrics: metrics,

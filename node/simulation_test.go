@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,6 +296,79 @@ func TestADeadLeadersFanOutIsTakenOver(t *testing.T) {
 			s.converge()
 		}
 	})
+}
+
+func TestNoDeliveryIsLostWhileALeaderComesAndGoes(t *testing.T) {
+	for seed := range 20 {
+		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) {
+			t.Parallel()
+			uneven := simnet.Options{Seed: uint64(seed), MinDelay: time.Millisecond, MaxDelay: 150 * time.Millisecond, Loss: 0.3}
+			simulate(t, 3, uneven, func(s *simulation) { comeAndGo(s) })
+		})
+	}
+}
+
+// comeAndGo posts on two nodes while the third is down and, above all, while it
+// comes back: it is alive and leads again before it has caught up.
+func comeAndGo(s *simulation) {
+	ada, bob := s.signUp(0, "ada"), s.signUp(1, "bob")
+	s.expect(http.StatusNoContent, 1, bob, "PUT", "/v1/users/@bob/following/"+ada.ID, nil, nil)
+	s.post(0, ada, "first")
+	s.homeShows(2, bob, "first")
+	s.converge()
+	want := []string{"first"}
+	for victim := range 3 {
+		others := slices.DeleteFunc([]int{0, 1, 2}, func(i int) bool { return i == victim })
+		s.crash(victim)
+		want = append(want, s.burst(ada, others, fmt.Sprint("without ", victim))...)
+		s.start(victim)
+		want = append(want, s.burst(ada, others, fmt.Sprint("with ", victim, " again"))...)
+		s.converge()
+	}
+	slices.Sort(want)
+	s.eventually("home holds every post", func() error {
+		have := s.home(0, bob)
+		slices.Sort(have)
+		if !slices.Equal(have, want) {
+			return fmt.Errorf("home has %d of %d posts", len(have), len(want))
+		}
+		return nil
+	})
+}
+
+// burst posts from many devices over half a second and gives the texts.
+func (s *simulation) burst(who *account, nodes []int, text string) []string {
+	texts := make([]string, 50)
+	var devices sync.WaitGroup
+	for i := range texts {
+		texts[i] = fmt.Sprint(text, ", ", i)
+		devices.Go(func() {
+			time.Sleep(time.Duration(10*i) * time.Millisecond)
+			device := &account{ID: who.ID, Session: who.Session}
+			if code := s.do(nodes[i%len(nodes)], device, "POST", "/v1/posts", map[string]string{"text": texts[i]}, nil); code != http.StatusCreated {
+				s.t.Errorf("post on node %d: %d", nodes[i%len(nodes)], code)
+			}
+		})
+	}
+	devices.Wait()
+	return texts
+}
+
+// home reads the whole home timeline of an account.
+func (s *simulation) home(i int, who *account) []string {
+	s.t.Helper()
+	var texts []string
+	for cursor := ""; ; {
+		var home struct {
+			page
+			Next string `json:"next"`
+		}
+		s.expect(http.StatusOK, i, who, "GET", "/v1/timelines/home?limit=100&cursor="+cursor, nil, &home)
+		texts = append(texts, home.texts()...)
+		if cursor = home.Next; cursor == "" {
+			return texts
+		}
+	}
 }
 
 func TestBothSidesOfACutGoOnAndAgreeAfterwards(t *testing.T) {

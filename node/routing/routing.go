@@ -22,8 +22,9 @@ type Router struct {
 }
 
 type peer struct {
-	latency time.Duration
-	failed  time.Time // of the last call that could not reach the peer
+	latency time.Duration // as of seen
+	seen    time.Time     // of the last answer
+	failed  time.Time     // of the last call that could not reach the peer
 }
 
 const (
@@ -32,6 +33,10 @@ const (
 	// forgiveness is the weight of the past in the average: 1/8 of the distance to
 	// a quicker answer is covered each time.
 	forgiveness = 8
+	// halfLife is how long it takes for half of what a peer was slow by to be
+	// forgotten while it is not asked: else one slow answer would shut it out for as
+	// long as the others are quick.
+	halfLife = time.Second
 )
 
 // New returns a Router that believes alive about who can be reached at all.
@@ -52,7 +57,7 @@ func (r *Router) Order(peers []p2p.NodeID) []p2p.NodeID {
 	for i, id := range peers {
 		list[i] = scored{id: id}
 		if p := r.peers[id]; p != nil {
-			list[i].cost = p.latency
+			list[i].cost = p.cost(now)
 			if now.Sub(p.failed) < failurePenalty {
 				list[i].class = 1
 			}
@@ -86,13 +91,20 @@ func (r *Router) Observe(id p2p.NodeID, took time.Duration, err error) {
 		p = &peer{latency: took}
 		r.peers[id] = p
 	}
+	now := r.now()
 	if errors.Is(err, p2p.ErrUnreachable) {
-		p.failed = r.now()
+		p.failed = now
 		return
 	}
+	p.latency, p.seen = p.cost(now), now
 	if took > p.latency {
 		p.latency = took
 		return
 	}
 	p.latency += (took - p.latency) / forgiveness
+}
+
+// cost is the peer's latency, less what time has made of it.
+func (p *peer) cost(now time.Time) time.Duration {
+	return p.latency >> min(max(now.Sub(p.seen)/halfLife, 0), 62)
 }

@@ -36,3 +36,18 @@ func TestRouterAsksTheHealthiestFirst(t *testing.T) {
 	dead["c"] = true
 	expect("dead ones come last", "a", "b", "c")
 }
+
+func TestAPeerThatWasSlowOnceIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	r := routing.New(func(p2p.NodeID) bool { return true }, func() time.Time { return now })
+	peers := []p2p.NodeID{"a", "b"}
+	r.Observe("a", 80*time.Millisecond, nil)
+	for range 10 {
+		r.Observe("b", 3*time.Millisecond, nil)
+		now = now.Add(time.Second)
+	}
+	if got := r.Order(peers); got[0] != "a" {
+		t.Errorf("after ten seconds: order %v", got)
+	}
+}

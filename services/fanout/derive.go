@@ -131,12 +131,13 @@ func (d *derivation) deliver(ctx context.Context, author, id string, a schema.Au
 	return nil
 }
 
-// deduplicate deletes all but the earliest of the posts that were made with one
-// Idempotency-Key while the owners could not reach each other.
+// deduplicate deletes all but the latest of the posts that were made with one
+// Idempotency-Key while the owners could not reach each other. A client repeats a
+// post of which it has not heard: the latest is the one it was told of.
 func (d *derivation) deduplicate(ctx context.Context, author string, row crdt.Row) error {
-	first, _ := row.First()
+	last, _ := row.Last()
 	for _, claim := range row.Births {
-		if bytes.Equal(claim.Value, first.Value) {
+		if bytes.Equal(claim.Value, last.Value) {
 			continue
 		}
 		if err := d.add(ctx, schema.PostRemoval(author, string(claim.Value))...); err != nil {

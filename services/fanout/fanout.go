@@ -27,6 +27,11 @@ type Config struct {
 	// Leads says whether this node is the partition's first healthy owner, which
 	// acts at once. It is called often and must be cheap.
 	Leads func(store.Partition) bool
+	// Lags says whether this node owns the partition but has not caught up with it.
+	// Reads would then be answered by another owner, which may not have heard of
+	// what this node's log tells, and the absence of a row would mean nothing: the
+	// worker waits. Nil means never.
+	Lags func(store.Partition) bool
 	// PartitionOf gives the partition of a slot, so that mutations of one partition
 	// travel in one write.
 	PartitionOf func(store.Slot) store.Partition
@@ -49,6 +54,9 @@ type Config struct {
 func (c *Config) setDefaults() {
 	if c.Announce == nil {
 		c.Announce = func([]store.Seen) {}
+	}
+	if c.Lags == nil {
+		c.Lags = func(store.Partition) bool { return false }
 	}
 	if c.TakeOver == 0 {
 		c.TakeOver = 5 * time.Second

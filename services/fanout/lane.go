@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -176,9 +177,11 @@ func (w *Worker) busy(saved uint64) bool {
 	return len(w.finished) > 0 || len(w.waiting) > 0 || w.backlog.cursor() != saved
 }
 
-// Bounds of the pause after a failure.
+// Bounds of the pause after a failure. Failures with pauses below warnPause pass
+// by themselves, as each partition has some when its node starts.
 const (
 	firstPause = 50 * time.Millisecond
+	warnPause  = time.Second
 	lastPause  = 5 * time.Second
 )
 
@@ -201,7 +204,11 @@ func (w *Worker) settle(ctx context.Context, items []*item) bool {
 			return w.settleEach(ctx, items)
 		}
 		w.metrics.errors.Inc()
-		w.cfg.Logger.Warn("fan-out will try again", "partition", items[0].seen.Partition,
+		level := slog.LevelDebug
+		if pause >= warnPause {
+			level = slog.LevelWarn
+		}
+		w.cfg.Logger.Log(ctx, level, "fan-out will try again", "partition", items[0].seen.Partition,
 			"changes", len(items), "in", pause, "err", err)
 		select {
 		case <-ctx.Done():
@@ -226,8 +233,14 @@ func permanent(err error) bool {
 	return errors.Is(err, schema.ErrMalformed) || errors.Is(err, store.ErrTooLarge)
 }
 
+// errLags keeps work until the rows that it is derived from can be read here.
+var errLags = errors.New("this node has not caught up with the partition")
+
 // attempt writes the consequences of items once.
 func (w *Worker) attempt(ctx context.Context, items []*item) error {
+	if w.cfg.Lags(items[0].seen.Partition) {
+		return errLags
+	}
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():

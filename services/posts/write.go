@@ -165,7 +165,7 @@ func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, k
 		return fmt.Errorf("read idempotency keys: %w", err)
 	}
 	for _, e := range near {
-		if first, ok := e.Row.First(); ok && s.now().Sub(social.TimeOf(string(first.Value))) > keyLife {
+		if last, ok := e.Row.Last(); ok && s.now().Sub(social.TimeOf(string(last.Value))) > keyLife {
 			w.Mutations = append(w.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
 		}
 	}
@@ -174,7 +174,7 @@ func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, k
 
 // claimed gives the post that a key was used for, if any. It asks a majority,
 // because a client repeats itself just when a node has failed; where no majority
-// can be reached, what is here decides, and fan-out removes the later of two posts.
+// can be reached, what is here decides, and fan-out removes the earlier of two posts.
 func (s *Service) claimed(ctx context.Context, who social.Identity, key string) (p social.Post, known bool, err error) {
 	claim, confirm := schema.Idempotency(who.User, key), schema.Majority(ctx)
 	row, err := s.rows.Get(confirm, claim)
@@ -188,8 +188,8 @@ func (s *Service) claimed(ctx context.Context, who social.Identity, key string) 
 	if err != nil {
 		return p, false, fmt.Errorf("read idempotency key: %w", err)
 	}
-	first, _ := row.First()
-	v, err := s.one(confirm, who, string(first.Value))
+	last, _ := row.Last()
+	v, err := s.one(confirm, who, string(last.Value))
 	if social.KindOf(err) == social.NotFound {
 		return p, false, social.Errorf(social.Conflict, "the post made with this Idempotency-Key was deleted")
 	}

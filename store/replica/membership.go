@@ -240,6 +240,12 @@ func (s *Store) Active() bool {
 	return ok && m.State == ring.Active && s.allCaughtUp()
 }
 
+// Lags says whether this node owns a partition but has not caught up with it.
+func (s *Store) Lags(p store.Partition) bool {
+	place := s.placement.Load()
+	return place != nil && place.own[p] && !s.partitions[p].ready()
+}
+
 // Leads says whether this node is the first reachable owner of a partition.
 func (s *Store) Leads(p store.Partition) bool {
 	place := s.placement.Load()
