@@ -77,11 +77,19 @@ func (s sight) silent() (found []finding) {
 			continue
 		}
 		found = append(found, finding{
-			fmt.Sprintf("node %s at %s is down or cut off: %v", short(v.member.ID), v.member.Gossip, v.err),
+			fmt.Sprintf("node %s is down or cut off: %v", place(v.member), v.err),
 			"start it again with the same --data and secret or, if it runs, mend the network to it; the others keep for it what it misses",
 		})
 	}
 	return found
+}
+
+// place names a node, with its address where that is known.
+func place(m client.Member) string {
+	if m.Gossip == "" {
+		return short(m.ID)
+	}
+	return short(m.ID) + " at " + m.Gossip
 }
 
 // apart finds the nodes that answer here but do not reach one another.

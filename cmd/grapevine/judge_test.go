@@ -57,7 +57,7 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 			for i := range 2 {
 				s.nodes[i].members[2].Alive = false
 			}
-		}, []string{"node-c at  is down or cut off: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
+		}, []string{"node-c is down or cut off: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
 		"an API does not answer here": {func(s *sight) {
 			s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
 		}, []string{"node-c is alive, but its API", "3 partitions with fewer than"}},
@@ -109,7 +109,7 @@ func TestAPIsOnTheLoopbackOfOtherMachinesAreNoFault(t *testing.T) {
 	for i := range 2 {
 		s.nodes[i].members[2].Alive = false
 	}
-	if r := judge(s); r.Well || len(r.Notes) != 0 || !strings.Contains(r.Problems[0].What, "node-c at  is down") {
+	if r := judge(s); r.Well || len(r.Notes) != 0 || !strings.Contains(r.Problems[0].What, "node-c is down") {
 		t.Errorf("a dead one: %+v", r)
 	}
 }

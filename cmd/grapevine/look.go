@@ -66,12 +66,19 @@ func look(ctx context.Context, c *client.Client, wait time.Duration) (sight, err
 // another machine, as it does by default.
 var errHidden = errors.New("its API listens on the loopback of its own machine")
 
+// errUnmet is why a node is not asked that was last met in an earlier life of
+// the asked one: its addresses come with its first sign of life.
+var errUnmet = errors.New("it has not been met since the asked node started")
+
 // ask puts the four questions to a node and makes sure that it is the one that
 // answered: the loopback address of another machine leads to a node of this one.
 // The asked node itself is spoken to at the URL that has proved to work.
 func ask(ctx context.Context, c *client.Client, m client.Member, wait time.Duration) view {
 	if m.Self {
 		return question(ctx, c, m, wait)
+	}
+	if m.HTTP == "" {
+		return view{member: m, err: errUnmet}
 	}
 	here, there := onLoopback(c.Base()), onLoopback("http://"+m.HTTP)
 	if there && !here {

@@ -127,7 +127,7 @@ func (r readReply) entries() ([]store.Entry, error) {
 
 const (
 	readAttempt  = time.Second // then another owner is asked
-	writeAttempt = copiesWait + time.Second
+	writeAttempt = durableWait + time.Second
 )
 
 // ask sends a read to a node. A node that does not answer in time counts as one

@@ -10,9 +10,13 @@ import (
 	"grapevine/store"
 )
 
-// copiesWait bounds how long an acknowledgement waits for copies beyond the
-// coordinator's. What is missing then is still delivered.
-const copiesWait = 2 * time.Second
+// How long an acknowledgement waits for copies beyond the coordinator's. What is
+// missing then is still delivered. A client that named no number is not kept
+// waiting while the failure detector makes up its mind.
+const (
+	copiesWait  = 1200 * time.Millisecond
+	durableWait = 3 * time.Second // where the client insists
+)
 
 // defaultCopies is W: the durable copies a write waits for when its client says
 // nothing.
@@ -112,7 +116,11 @@ func (s *Store) waitCopies(ctx context.Context, receipt store.Receipt, d *delive
 	if d == nil { // this node is the only owner
 		return receipt, enough(receipt.Copies, wanted, durability)
 	}
-	deadline := time.NewTimer(copiesWait)
+	patience := copiesWait
+	if durability != store.Default {
+		patience = durableWait
+	}
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
 		have, possible, progress := d.copies(s.alive)
