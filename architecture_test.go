@@ -19,7 +19,7 @@ var floors = [][]string{
 	0: {"crdt", "crdt/hlc", "crdt/causal", "p2p", "services/social"},
 	1: {"store", "p2p/libp2pnet", "p2p/swim", "p2p/simnet", "p2p/p2ptest"},
 	2: {"store/badgerdb", "store/memdb", "store/ring", "store/storetest"},
-	3: {"store/replica", "services/schema"},
+	3: {"store/replica", "services/schema", "services/coherent"},
 	4: {"services/users", "services/graph", "services/posts", "services/timeline", "services/servicetest"},
 	5: {"services/fanout", "node/config", "node/routing", "node/client"},
 	6: {"node/httpapi"},

@@ -131,3 +131,36 @@ func BenchmarkPosts(b *testing.B) {
 	}
 	all.Wait()
 }
+
+// BenchmarkHome measures pages of 40 posts of a home timeline, by 16 clients of
+// one node.
+func BenchmarkHome(b *testing.B) {
+	ready := machines(b, 1)
+	ada, err := client.New("http://"+ready[0].HTTP).SignUp(b.Context(), client.SignUp{Username: "ada", Password: "a long password"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	api := client.New("http://"+ready[0].HTTP, client.WithToken(ada.Session.Token))
+	for i := range 100 {
+		if _, err := api.Post(b.Context(), client.NewPost{Text: fmt.Sprint("a post of some length, number ", i)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	const clients = 16
+	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	b.SetParallelism(clients / 2)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r, _ := http.NewRequest("GET", "http://"+ready[0].HTTP+"/v1/timelines/home?limit=40", nil)
+			r.Header.Set("Authorization", "Bearer "+ada.Session.Token)
+			reply, err := web.Do(r)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, reply.Body)
+			_ = reply.Body.Close()
+		}
+	})
+}

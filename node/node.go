@@ -91,12 +91,16 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("posts: %w", err)
 	}
-	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, texts.Invalidate})
+	timelines, err := timeline.New(timeline.Config{Rows: n.store, Posts: texts, Current: n.store.Current})
+	if err != nil {
+		return fmt.Errorf("timelines: %w", err)
+	}
+	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, texts.Invalidate, timelines.Invalidate})
 	if err := n.startFanout(metrics); err != nil {
 		return err
 	}
 	api := httpapi.Config{
-		Users: accounts, Graph: graph.New(n.store, accounts), Posts: texts, Timelines: timeline.New(n.store, texts),
+		Users: accounts, Graph: graph.New(n.store, accounts), Posts: texts, Timelines: timelines,
 		Cluster: (*cluster)(n), OperatorToken: n.deps.Secret.OperatorToken(),
 		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight,
 	}

@@ -41,7 +41,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t, rows, accounts, graph.New(rows, accounts), texts, timeline.New(rows, texts)}
+	timelines, err := timeline.New(timeline.Config{Rows: rows, Posts: texts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t, rows, accounts, graph.New(rows, accounts), texts, timelines}
 }
 
 // must fails the test on an error.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"grapevine/services/coherent"
 	"grapevine/services/social"
 	"grapevine/store"
 )
@@ -46,7 +47,7 @@ type Service struct {
 	users   Directory
 	now     func() time.Time
 	current func(context.Context, store.Slot) bool
-	cache   *cache
+	cache   *coherent.Cache[*view]
 }
 
 const defaultCache = 32 << 20
@@ -62,16 +63,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = defaultCache
 	}
-	cache, err := newCache(cfg.CacheBytes)
+	cache, err := coherent.New(cfg.CacheBytes, weigh)
 	if err != nil {
 		return nil, fmt.Errorf("make post cache: %w", err)
 	}
 	return &Service{rows: cfg.Rows, users: cfg.Users, now: cfg.Now, current: cfg.Current, cache: cache}, nil
 }
-
-// Invalidate is a store.Invalidator: it must be told of every change applied on
-// this node.
-func (s *Service) Invalidate(keys []store.Key) { s.cache.invalidate(keys) }
 
 func noPost(id string) error {
 	return social.Errorf(social.NotFound, "there is no post %.40q", id)

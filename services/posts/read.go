@@ -148,11 +148,11 @@ func (s *Service) load(ctx context.Context, ids []string) ([]*view, error) {
 		}
 		w := want{at: i, key: schema.Post(id), current: s.current(ctx, store.Slot(n))}
 		if w.current {
-			if v, ok := s.cache.get(id); ok {
+			if v, ok := s.cache.Get(id); ok {
 				views[i] = v
 				continue
 			}
-			w.changes = s.cache.changes(id)
+			w.changes = s.cache.Drops(id)
 		}
 		wanted = append(wanted, w)
 	}
@@ -190,7 +190,7 @@ func (s *Service) fetch(ctx context.Context, wanted []want, views []*view) error
 		}
 		views[w.at] = v
 		if w.current {
-			s.cache.put(v, w.changes)
+			s.cache.Put(v.post.ID, v, w.changes)
 		}
 	}
 	return nil

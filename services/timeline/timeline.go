@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"grapevine/services/coherent"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -20,14 +21,42 @@ type Posts interface {
 	Encoded(ctx context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error)
 }
 
-// Service is the timelines. It is safe for concurrent use.
-type Service struct {
-	rows  store.Rows
-	posts Posts
+// Config is what the service needs.
+type Config struct {
+	Rows  store.Rows
+	Posts Posts
+	// Current says whether this node owns a slot and has applied all that ctx's
+	// session wrote there, so that whatever Invalidate was not told of has not
+	// changed. Nil means never; then nothing is cached.
+	Current func(ctx context.Context, slot store.Slot) bool
+	// CacheBytes bounds the cache of the newest home entries. 0 means 16 MiB.
+	CacheBytes uint64
 }
 
-// New makes the service.
-func New(rows store.Rows, posts Posts) *Service { return &Service{rows: rows, posts: posts} }
+// Service is the timelines. It is safe for concurrent use.
+type Service struct {
+	rows    store.Rows
+	posts   Posts
+	current func(context.Context, store.Slot) bool
+	heads   *coherent.Cache[head]
+}
+
+const defaultCache = 16 << 20
+
+// New makes the service. It fails only when a bound in cfg is out of range.
+func New(cfg Config) (*Service, error) {
+	if cfg.Current == nil {
+		cfg.Current = func(context.Context, store.Slot) bool { return false }
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = defaultCache
+	}
+	heads, err := coherent.New(cfg.CacheBytes, weigh)
+	if err != nil {
+		return nil, fmt.Errorf("make cache of homes: %w", err)
+	}
+	return &Service{rows: cfg.Rows, posts: cfg.Posts, current: cfg.Current, heads: heads}, nil
+}
 
 // Home lists the posts of those whom who follows, and who's own.
 func (s *Service) Home(ctx context.Context, who social.Identity, cut social.Cut) (social.Page[json.RawMessage], error) {
@@ -35,12 +64,16 @@ func (s *Service) Home(ctx context.Context, who social.Identity, cut social.Cut)
 		return social.Page[json.RawMessage]{}, social.Errorf(social.Unauthenticated, "log in to see your home timeline")
 	}
 	return s.list(who, func(ctx context.Context, after string, limit int) ([]string, error) {
-		entries, err := s.rows.Scan(ctx, schema.Of(schema.FamilyHome, who.User, after, true, limit))
-		if err != nil {
-			return nil, fmt.Errorf("read home of %s: %w", who.User, err)
-		}
-		return schema.Others(entries), nil
+		return s.home(ctx, who.User, after, limit)
 	}).Page(ctx, cut)
+}
+
+func (s *Service) scanHome(ctx context.Context, reader, after string, limit int) ([]string, error) {
+	entries, err := s.rows.Scan(ctx, schema.Of(schema.FamilyHome, reader, after, true, limit))
+	if err != nil {
+		return nil, fmt.Errorf("read home of %s: %w", reader, err)
+	}
+	return schema.Others(entries), nil
 }
 
 // Public lists all public posts, the same for every viewer, and says how many

@@ -35,9 +35,15 @@ type fixture struct {
 	reader social.Identity
 }
 
-func newFixture() fixture {
+func newFixture(t *testing.T) fixture {
+	t.Helper()
 	rows, posts := servicetest.New(nil), shown{}
-	return fixture{timeline.New(rows, posts), rows, posts, social.Identity{User: social.NewID(1, time.UnixMilli(1))}}
+	s, err := timeline.New(timeline.Config{Rows: rows, Posts: posts, Current: rows.Current})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows.OnChange(s.Invalidate)
+	return fixture{s, rows, posts, social.Identity{User: social.NewID(1, time.UnixMilli(1))}}
 }
 
 func (f fixture) put(t *testing.T, k store.Key) {
@@ -94,7 +100,7 @@ func all(t *testing.T, get page, limit int) []string {
 
 func TestHomeGivesEveryVisiblePostOnceNewestFirst(t *testing.T) {
 	t.Parallel()
-	f := newFixture()
+	f := newFixture(t)
 	want, _ := f.fill(t, 100)
 	for _, limit := range []int{1, 10, 40, 100} {
 		got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
@@ -108,7 +114,7 @@ func TestHomeGivesEveryVisiblePostOnceNewestFirst(t *testing.T) {
 
 func TestHomeIsOneScan(t *testing.T) {
 	t.Parallel()
-	f := newFixture()
+	f := newFixture(t)
 	for range 40 {
 		id := social.NewID(2, time.Now())
 		f.posts[id] = ""
@@ -125,7 +131,7 @@ func TestHomeIsOneScan(t *testing.T) {
 
 func TestPublicGivesWhatEverybodySeesWhoeverAsks(t *testing.T) {
 	t.Parallel()
-	f := newFixture()
+	f := newFixture(t)
 	_, want := f.fill(t, 100)
 	for _, viewer := range []social.Identity{{}, f.reader} {
 		got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
@@ -143,7 +149,7 @@ func TestPublicGivesWhatEverybodySeesWhoeverAsks(t *testing.T) {
 
 func TestHomeNeedsALogInAndGoodCuts(t *testing.T) {
 	t.Parallel()
-	f := newFixture()
+	f := newFixture(t)
 	if _, err := f.Home(t.Context(), social.Identity{}, social.Cut{}); social.KindOf(err) != social.Unauthenticated {
 		t.Errorf("anonymous: %v", err)
 	}
@@ -153,8 +159,45 @@ func TestHomeNeedsALogInAndGoodCuts(t *testing.T) {
 	if p, err := f.Home(t.Context(), f.reader, social.Cut{}); err != nil || p.Items == nil || p.Next != "" {
 		t.Errorf("an empty home: %+v, %v", p, err)
 	}
+	f.put(t, schema.Home(f.reader.User, social.NewID(1, time.UnixMilli(2)))) // what was cached is outdated
 	f.rows.Fail(func([]store.Key, bool) error { return store.ErrUnavailable })
 	if _, err := f.Home(t.Context(), f.reader, social.Cut{}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("unreachable: %v", err)
+	}
+}
+
+func TestTheNewestPageIsServedFromMemoryUntilHomeChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var ids []string
+	for i := range 6 {
+		id := social.NewID(2, time.UnixMilli(int64(2000-i)))
+		ids, f.posts[id] = append(ids, id), ""
+		f.put(t, schema.Home(f.reader.User, id))
+	}
+	newest := func() []string {
+		p, err := f.Home(t.Context(), f.reader, social.Cut{Limit: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, raw := range p.Items {
+			got = append(got, string(raw))
+		}
+		return got
+	}
+	newest()
+	before, _ := f.rows.Counts()
+	if got := newest(); !slices.Equal(got, ids[:2]) {
+		t.Errorf("home begins %v, want %v", got, ids[:2])
+	}
+	if after, _ := f.rows.Counts(); after != before {
+		t.Errorf("%d reads of the store for a page that nothing changed", after-before)
+	}
+	late := social.NewID(3, time.UnixMilli(5000))
+	f.posts[late] = ""
+	f.put(t, schema.Home(f.reader.User, late))
+	if got := newest(); !slices.Equal(got, []string{late, ids[0]}) {
+		t.Errorf("after a new entry home begins %v", got)
 	}
 }
