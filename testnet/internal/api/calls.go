@@ -40,7 +40,7 @@ func (p *Pool) SignUp(ctx context.Context, node int, s SignUp) (Account, error) 
 		if Status(err) != http.StatusUnauthorized || time.Since(begun) > abandoned {
 			return account, err
 		}
-		if err := pause(ctx, backoff(attempt, err)); err != nil {
+		if err := Pause(ctx, backoff(attempt, err)); err != nil {
 			return Account{}, err
 		}
 	}

@@ -164,7 +164,7 @@ func (p *Pool) Retry(ctx context.Context, node int, r Request, also ...int) (Rep
 		if err == nil || attempt+1 == maxAttempts || ctx.Err() != nil || !temporary(err, also) {
 			return reply, err
 		}
-		if err := pause(ctx, backoff(attempt, err)); err != nil {
+		if err := Pause(ctx, backoff(attempt, err)); err != nil {
 			return Reply{}, err
 		}
 	}
@@ -197,7 +197,8 @@ func backoff(attempt int, err error) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for d, or returns the context's error when it ends before.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

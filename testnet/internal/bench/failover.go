@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"grapevine/node/client"
+	"grapevine/testnet/internal/api"
 	"grapevine/testnet/internal/stats"
 )
 
@@ -42,7 +43,7 @@ func (b *bench) failover(ctx context.Context) error {
 	for i := range witnesses {
 		wait.Go(func() { b.watch(stop, &witnesses[i], survivors[i%len(survivors)].Addr, i, killed) })
 	}
-	err := pause(ctx, beforeKill)
+	err := api.Pause(ctx, beforeKill)
 	if err == nil {
 		err = b.Kill(victim.Index)
 	}
@@ -53,7 +54,7 @@ func (b *bench) failover(ctx context.Context) error {
 		noticed, err = notice(ctx, survivors, victim.ID, at)
 	}
 	if err == nil {
-		err = pause(ctx, time.Until(at.Add(afterKill)))
+		err = api.Pause(ctx, time.Until(at.Add(afterKill)))
 	}
 	cancel()
 	wait.Wait()
@@ -107,15 +108,15 @@ func notice(ctx context.Context, survivors []Node, victim string, at time.Time) 
 	ctx, cancel := context.WithTimeout(ctx, afterKill)
 	defer cancel()
 	for _, n := range survivors {
-		api := client.New("http://" + n.Addr)
-		defer api.Close()
+		survivor := client.New("http://" + n.Addr)
+		defer survivor.Close()
 		for {
-			members, err := api.Members(ctx)
+			members, err := survivor.Members(ctx)
 			if err == nil && !slices.ContainsFunc(members, func(m client.Member) bool { return m.ID == victim && m.Alive }) {
 				break
 			}
-			if pause(ctx, askEvery) != nil {
-				return 0, fmt.Errorf("node %d still has the killed one for alive after %s: %w", n.Index, time.Since(at).Round(time.Millisecond), err)
+			if stop := api.Pause(ctx, askEvery); stop != nil {
+				return 0, fmt.Errorf("node %d still has the killed one for alive after %s: %w", n.Index, time.Since(at).Round(time.Millisecond), stop)
 			}
 		}
 	}

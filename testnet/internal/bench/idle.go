@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"grapevine/testnet/internal/api"
 )
 
 // settleTime is how long after the load idleness begins: consequences and
@@ -13,14 +15,14 @@ const settleTime = 5 * time.Second
 // idle measures what the nodes take while nobody asks them anything.
 func (b *bench) idle(ctx context.Context) error {
 	b.Say("idleness")
-	if err := pause(ctx, settleTime); err != nil {
+	if err := api.Pause(ctx, settleTime); err != nil {
 		return err
 	}
 	before, _, err := b.usages()
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, idlePeriod); err != nil {
+	if err := api.Pause(ctx, idlePeriod); err != nil {
 		return err
 	}
 	after, rss, err := b.usages()
@@ -47,15 +49,4 @@ func (b *bench) usages() (cpu []time.Duration, rss []int64, err error) {
 		cpu, rss = append(cpu, c), append(rss, r)
 	}
 	return cpu, rss, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -182,7 +182,7 @@ func (c *checker) answers(ctx context.Context, qs []question) []Mismatch {
 		c.Waiting(len(qs))
 	}
 	for deadline := time.Now().Add(c.Timeout); len(qs) > 0 && time.Now().Before(deadline); {
-		if pause(ctx, again) != nil {
+		if api.Pause(ctx, again) != nil {
 			break
 		}
 		qs, wrong = c.compareAll(ctx, qs, func(int) {})
@@ -223,15 +223,4 @@ func urls(nodes []Node) []string {
 		out[i] = n.URL
 	}
 	return out
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"grapevine/node/client"
+	"grapevine/testnet/internal/api"
 )
 
 // Node is a node to ask.
@@ -123,7 +124,7 @@ func converge(ctx context.Context, nodes []Node) (partitions int, left []string)
 				partitions = max(partitions, len(p))
 			}
 		}
-		if len(left) == 0 || pause(ctx, max(again, time.Since(begun))) != nil {
+		if len(left) == 0 || api.Pause(ctx, max(again, time.Since(begun))) != nil {
 			return partitions, left
 		}
 	}
