@@ -48,6 +48,24 @@ func simulate(t *testing.T, n int, options simnet.Options, test func(*cluster)) 
 	})
 }
 
+// underFaults runs a test once for each seed, on a network that delays, loses and
+// repeats as the seed has it.
+func underFaults(t *testing.T, seeds int, nodes func(seed int) int, test func(*testing.T, *cluster, uint64)) {
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) {
+			t.Parallel()
+			faulty := simnet.Options{
+				Seed: uint64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: 30 * time.Millisecond,
+				Loss: 0.2, Duplicate: 0.2,
+			}
+			simulate(t, nodes(seed), faulty, func(c *cluster) { test(t, c, uint64(seed)) })
+		})
+	}
+}
+
 func id(i int) p2p.NodeID { return p2p.NodeID(fmt.Sprintf("node-%c", 'a'+i)) }
 
 // start brings a node up, on its old disk if it had one. The first of a cluster

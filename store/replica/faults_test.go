@@ -143,20 +143,7 @@ func TestAnOwnerThatNeverAnswersHoldsNobodyUp(t *testing.T) {
 // TestJoinsUnderAnyScheduleOfFaultsLoseNothing grows a cluster while nodes crash,
 // lose power together, and are cut off.
 func TestJoinsUnderAnyScheduleOfFaultsLoseNothing(t *testing.T) {
-	seeds := 40
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) {
-			t.Parallel()
-			faulty := simnet.Options{
-				Seed: uint64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: 30 * time.Millisecond,
-				Loss: 0.2, Duplicate: 0.2,
-			}
-			simulate(t, 1+seed%4, faulty, func(c *cluster) { grow(t, c, uint64(seed)) })
-		})
-	}
+	underFaults(t, 40, func(seed int) int { return 1 + seed%4 }, grow)
 }
 
 func grow(t *testing.T, c *cluster, seed uint64) {

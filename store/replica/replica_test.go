@@ -240,20 +240,7 @@ func TestAQuorumReadSeesWhatAnyMajorityHas(t *testing.T) {
 // loss and duplication, and then asks for what every owner must agree on: the
 // bytes, every acknowledged write that nothing replaced, and no removed row.
 func TestAnyScheduleOfFaultsConverges(t *testing.T) {
-	seeds := 60
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) {
-			t.Parallel()
-			faulty := simnet.Options{
-				Seed: uint64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: 30 * time.Millisecond,
-				Loss: 0.2, Duplicate: 0.2,
-			}
-			simulate(t, 3+seed%3, faulty, func(c *cluster) { scramble(t, c, uint64(seed)) })
-		})
-	}
+	underFaults(t, 60, func(seed int) int { return 3 + seed%3 }, scramble)
 }
 
 func scramble(t *testing.T, c *cluster, seed uint64) {
