@@ -77,21 +77,53 @@ func TestReplicasConvergeWhenCatchUpsInterleave(t *testing.T) {
 			"fetch":         p.fetch,
 			"arrive":        p.arrive,
 		})
-		all := history{}
-		for _, c := range p.changes {
-			all[c.dot] = c.op
-		}
-		for range p.replicas {
-			for _, r := range p.replicas {
-				for _, from := range p.replicas {
-					r.catchUp(from)
-				}
-			}
-		}
+		p.exchangeAll()
 		for _, r := range p.replicas {
-			r.check(t, all)
+			r.check(t, p.history())
 		}
 	})
+}
+
+// Each increment counts once, in whatever order, how often and by what way it came,
+// until the birth it was made under ends.
+func TestACounterReadsTheSumOfItsIncrements(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := &pulls{world: newWorld(3)}
+		t.Repeat(map[string]func(*rapid.T){
+			"write":         p.write,
+			"write more":    p.write,
+			"deliver":       p.deliver,
+			"catch up part": p.part,
+			"begin":         p.begin,
+			"fetch":         p.fetch,
+			"arrive":        p.arrive,
+		})
+		p.exchangeAll()
+		for _, r := range p.replicas {
+			r.checkSums(t, p.history())
+		}
+	})
+}
+
+// exchangeAll brings all writes to all replicas.
+func (w *world) exchangeAll() {
+	for range w.replicas {
+		for _, r := range w.replicas {
+			for _, from := range w.replicas {
+				r.catchUp(from)
+			}
+		}
+	}
+}
+
+// history gives all writes that were ever made.
+func (w *world) history() history {
+	all := history{}
+	for _, c := range w.changes {
+		all[c.dot] = c.op
+	}
+	return all
 }
 
 // Two ways in which a removal reaches a replica by catch-up without the birth that

@@ -11,10 +11,18 @@ import (
 // ErrMalformed is returned for bytes that are not an encoded row.
 var ErrMalformed = errors.New("crdt: malformed row")
 
+// withCells is added to the count of births, which begins the encoding of a row,
+// when cells end it. So many births fit into no message.
+const withCells = 1 << 20
+
 // Append appends the encoding of r, which is the same for equal rows: replicas
 // compare their state by its bytes.
 func (r Row) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(r.Births)))
+	births := uint64(len(r.Births))
+	if len(r.Cells) > 0 {
+		births += withCells
+	}
+	b = binary.AppendUvarint(b, births)
 	for _, birth := range r.Births {
 		b = causal.AppendDot(b, birth.Dot)
 		b = binary.BigEndian.AppendUint64(b, uint64(birth.Time))
@@ -32,6 +40,20 @@ func (r Row) Append(b []byte) []byte {
 	for _, d := range r.Removed {
 		b = causal.AppendDot(b, d)
 	}
+	if len(r.Cells) > 0 {
+		b = appendCells(b, r.Cells)
+	}
+	return b
+}
+
+func appendCells(b []byte, cells []Cell) []byte {
+	b = binary.AppendUvarint(b, uint64(len(cells)))
+	for _, c := range cells {
+		b = append(b, c.ID)
+		b = causal.AppendDot(b, c.Birth)
+		b = causal.AppendDot(b, causal.Dot{Replica: c.Replica, Seq: c.Seq})
+		b = binary.AppendVarint(b, c.Value)
+	}
 	return b
 }
 
@@ -40,7 +62,8 @@ func (r Row) Append(b []byte) []byte {
 func ConsumeRow(b []byte) (Row, []byte, error) {
 	d := decoder{rest: b}
 	var r Row
-	for n := d.count(); n > 0 && !d.failed; n-- {
+	births := d.uvarint()
+	for n := d.bounded(births &^ withCells); n > 0 && !d.failed; n-- {
 		r.Births = append(r.Births, Birth{Dot: d.dot(), Time: d.time(), Value: d.bytes()})
 	}
 	for n := d.count(); n > 0 && !d.failed; n-- {
@@ -49,7 +72,11 @@ func ConsumeRow(b []byte) (Row, []byte, error) {
 	for n := d.count(); n > 0 && !d.failed; n-- {
 		r.Removed = append(r.Removed, d.dot())
 	}
-	if d.failed || !r.ordered() {
+	hasCells := births&withCells != 0
+	if hasCells {
+		r.Cells = d.cells()
+	}
+	if d.failed || hasCells && len(r.Cells) == 0 || !r.ordered() {
 		return Row{}, nil, ErrMalformed
 	}
 	return r, d.rest, nil
@@ -58,18 +85,15 @@ func ConsumeRow(b []byte) (Row, []byte, error) {
 // ordered says whether r's slices ascend strictly, as binary search over them
 // and the uniqueness of the encoding require.
 func (r Row) ordered() bool {
-	for i := 1; i < len(r.Births); i++ {
-		if r.Births[i-1].Dot.Compare(r.Births[i].Dot) >= 0 {
-			return false
-		}
-	}
-	for i := 1; i < len(r.Fields); i++ {
-		if r.Fields[i-1].compareSlot(r.Fields[i]) >= 0 {
-			return false
-		}
-	}
-	for i := 1; i < len(r.Removed); i++ {
-		if r.Removed[i-1].Compare(r.Removed[i]) >= 0 {
+	return ascends(r.Births, func(a, b Birth) int { return a.Dot.Compare(b.Dot) }) &&
+		ascends(r.Fields, Field.compareSlot) &&
+		ascends(r.Cells, Cell.compareSlot) &&
+		ascends(r.Removed, causal.Dot.Compare)
+}
+
+func ascends[T any](vs []T, compare func(T, T) int) bool {
+	for i := 1; i < len(vs); i++ {
+		if compare(vs[i-1], vs[i]) >= 0 {
 			return false
 		}
 	}
@@ -99,9 +123,22 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
-// count reads a number of elements, each of which takes at least a byte.
-func (d *decoder) count() uint64 {
-	n := d.uvarint()
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+// count reads a number of elements.
+func (d *decoder) count() uint64 { return d.bounded(d.uvarint()) }
+
+// bounded refuses a number of elements that cannot follow: each takes at least a
+// byte.
+func (d *decoder) bounded(n uint64) uint64 {
 	if n > uint64(len(d.rest)) {
 		d.fail()
 		return 0
@@ -137,6 +174,17 @@ func (d *decoder) dot() causal.Dot {
 	}
 	d.rest = rest
 	return dot
+}
+
+func (d *decoder) cells() []Cell {
+	var cells []Cell
+	for n := d.count(); n > 0 && !d.failed; n-- {
+		c := Cell{ID: d.byte(), Birth: d.dot()}
+		last := d.dot()
+		c.Replica, c.Seq, c.Value = last.Replica, last.Seq, d.varint()
+		cells = append(cells, c)
+	}
+	return cells
 }
 
 func (d *decoder) bytes() []byte {

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"grapevine/crdt"
+	"grapevine/crdt/causal"
 )
 
 func TestRowSurvivesItsEncoding(t *testing.T) {
@@ -30,10 +31,33 @@ func TestConsumeRowRefusesDisorder(t *testing.T) {
 	births := crdt.Row{Births: []crdt.Birth{{Dot: dot(2, 1)}, {Dot: dot(1, 1)}}}
 	twice := crdt.Row{Births: []crdt.Birth{{Dot: dot(1, 1)}, {Dot: dot(1, 1)}}}
 	fields := crdt.Row{Fields: []crdt.Field{{ID: 2, Birth: dot(1, 1)}, {ID: 1, Birth: dot(1, 1)}}}
-	for _, r := range []crdt.Row{births, twice, fields} {
+	cells := crdt.Row{Cells: []crdt.Cell{{Replica: 2, Seq: 1}, {Replica: 1, Seq: 1}}}
+	share := crdt.Row{Cells: []crdt.Cell{{Replica: 1, Seq: 1}, {Replica: 1, Seq: 2}}}
+	for _, r := range []crdt.Row{births, twice, fields, cells, share} {
 		if _, _, err := crdt.ConsumeRow(r.Append(nil)); !errors.Is(err, crdt.ErrMalformed) {
 			t.Errorf("%s: got %v, want ErrMalformed", show(r), err)
 		}
+	}
+}
+
+// What was stored before there were counters is read as it was.
+func TestARowWithoutCountersIsEncodedAsEver(t *testing.T) {
+	t.Parallel()
+	old := crdt.Row{
+		Births:  []crdt.Birth{{Dot: dot(1, 1), Time: early, Value: []byte("v")}},
+		Removed: []causal.Dot{dot(2, 3)},
+	}
+	want := []byte("\x01" + "\x00\x00\x00\x00\x00\x00\x00\x01\x01" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x01v" +
+		"\x00" + "\x01" + "\x00\x00\x00\x00\x00\x00\x00\x02\x03")
+	if got := old.Append(nil); !bytes.Equal(got, want) {
+		t.Errorf("got  %x\nwant %x", got, want)
+	}
+}
+
+func TestConsumeRowRefusesCellsAnnouncedAndAbsent(t *testing.T) {
+	t.Parallel()
+	if r, _, err := crdt.ConsumeRow([]byte{0x80, 0x80, 0x40, 0, 0, 0}); !errors.Is(err, crdt.ErrMalformed) {
+		t.Errorf("got %s, %v", show(r), err)
 	}
 }
 
@@ -53,11 +77,16 @@ func FuzzConsumeRow(f *testing.F) {
 	row, _ := stored()
 	f.Add(row.Append(nil))
 	f.Add(row.Remove().Append(nil))
+	f.Add(row.Add(dot(9, 9), 1, -5).Append(nil))
 	f.Add(row.Put(dot(9, 9), late, []byte("value")).Append(nil))
+	f.Add(counting(5).row.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, _, err := crdt.ConsumeRow(b)
 		if err != nil {
 			return
+		}
+		if n := len(r.Births) + len(r.Fields) + len(r.Cells) + len(r.Removed); n > len(b) {
+			t.Fatalf("%d bytes give %d elements", len(b), n)
 		}
 		encoded := r.Append(nil)
 		again, rest, err := crdt.ConsumeRow(encoded)

@@ -1,6 +1,7 @@
 package crdt_test
 
 import (
+	"cmp"
 	"slices"
 
 	"grapevine/crdt"
@@ -15,7 +16,10 @@ type op struct {
 	time  hlc.Timestamp
 	put   bool
 	field uint8        // an update of it when not 0
-	birth causal.Dot   // what an update writes under
+	count uint8        // an increment of it when not 0
+	n     int64        // of an increment
+	share int64        // its writer's part of the counter, this increment included
+	birth causal.Dot   // what an update or increment writes under
 	saw   []causal.Dot // the births that a put or remove ends
 	value []byte
 }
@@ -57,6 +61,9 @@ func (h history) row(key string) crdt.Row {
 		if o.key == key && o.field != 0 && !h.ended(o.birth) && h.latest(o) {
 			r.Fields = append(r.Fields, crdt.Field{ID: o.field, Birth: o.birth, Dot: o.dot, Time: o.time, Value: o.value})
 		}
+		if o.key == key && o.count != 0 && !h.ended(o.birth) && h.newest(o) {
+			r.Cells = append(r.Cells, crdt.Cell{ID: o.count, Birth: o.birth, Replica: o.dot.Replica, Seq: o.dot.Seq, Value: o.share})
+		}
 		for _, d := range o.saw {
 			if _, arrived := h[d]; o.key == key && !arrived && !slices.Contains(r.Removed, d) {
 				r.Removed = append(r.Removed, d)
@@ -69,8 +76,29 @@ func (h history) row(key string) crdt.Row {
 		}
 		return a.Birth.Compare(b.Birth)
 	})
+	slices.SortFunc(r.Cells, func(a, b crdt.Cell) int {
+		if a.ID != b.ID {
+			return int(a.ID) - int(b.ID)
+		}
+		if a.Birth != b.Birth {
+			return a.Birth.Compare(b.Birth)
+		}
+		return cmp.Compare(a.Replica, b.Replica)
+	})
 	slices.SortFunc(r.Removed, causal.Dot.Compare)
 	return r
+}
+
+// sum gives what a counter of a key must read once all of h has arrived: each
+// increment counts once, unless the birth it was made under has ended.
+func (h history) sum(key string, id uint8) int64 {
+	var sum int64
+	for _, o := range h {
+		if o.key == key && o.count == id && !h.ended(o.birth) {
+			sum += o.n
+		}
+	}
+	return sum
 }
 
 // latest says whether no write of the history to o's register is later than o.
@@ -78,6 +106,17 @@ func (h history) latest(o op) bool {
 	for _, p := range h {
 		if p.field == o.field && p.birth == o.birth &&
 			(p.time > o.time || p.time == o.time && p.dot.Compare(o.dot) > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// newest says whether the history has no later increment of o's writer to o's
+// counter: what a writer says of its share, it says of all of it.
+func (h history) newest(o op) bool {
+	for _, p := range h {
+		if p.count == o.count && p.birth == o.birth && p.dot.Replica == o.dot.Replica && p.dot.Seq > o.dot.Seq {
 			return false
 		}
 	}

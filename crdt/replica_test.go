@@ -60,45 +60,61 @@ func newWorld(n int) *world {
 
 func (w *world) some(t *rapid.T) *replica { return rapid.SampledFrom(w.replicas).Draw(t, "replica") }
 
-// write makes a put, update or remove on some replica. Timestamps contradict
-// causality at will: merging must not rely on them.
+// write makes a put, update, increment or remove on some replica. Timestamps
+// contradict causality at will: merging must not rely on them.
 func (w *world) write(t *rapid.T) {
 	r := w.some(t)
 	key := rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(t, "key")
 	row := r.rows[key]
-	o := op{
+	c := change{op: op{
 		dot:  causal.Dot{Replica: r.id, Seq: r.seq + 1},
 		key:  key,
 		time: hlc.Timestamp(rapid.IntRange(1, 4).Draw(t, "time")),
-	}
-	o.value = []byte(o.dot.String())
-	var c crdt.Row
-	switch rapid.SampledFrom([]string{"put", "update", "remove"}).Draw(t, "what") {
-	case "put":
-		o.put, o.saw = true, shown(row)
-		c = row.Put(o.dot, o.time, o.value)
-	case "update":
-		last, ok := row.Last()
-		if !ok {
-			return
-		}
-		o.field, o.birth = uint8(rapid.IntRange(1, 2).Draw(t, "field")), last.Dot
-		for _, f := range row.Fields { // an update is later than what its writer sees
-			if f.ID == o.field && f.Birth == o.birth {
-				o.time = max(o.time, f.Time+1)
-			}
-		}
-		c = row.Update(o.dot, o.time, o.field, o.value)
-	case "remove":
-		if !row.Exists() {
-			return
-		}
-		o.saw = shown(row)
-		c = row.Remove()
+	}}
+	c.value = []byte(c.dot.String())
+	switch what := rapid.SampledFrom([]string{"put", "update", "add", "remove"}).Draw(t, "what"); {
+	case what == "put":
+		c.put, c.saw = true, shown(row)
+		c.row = row.Put(c.dot, c.time, c.value)
+	case !row.Exists():
+		return
+	case what == "update":
+		c.update(t, row)
+	case what == "add":
+		w.add(t, &c, row)
+	case what == "remove":
+		c.saw = shown(row)
+		c.row = row.Remove()
 	}
 	r.seq++
-	w.changes = append(w.changes, change{o, c})
-	r.apply(change{o, c})
+	w.changes = append(w.changes, c)
+	r.apply(c)
+}
+
+func (c *change) update(t *rapid.T, row crdt.Row) {
+	last, _ := row.Last()
+	c.field, c.birth = uint8(rapid.IntRange(1, 2).Draw(t, "field")), last.Dot
+	c.row = row.Update(c.dot, c.time, c.field, c.value)
+	for _, f := range row.Fields { // an update is later than what its writer sees
+		if f.ID == c.field && f.Birth == c.birth {
+			c.time = max(c.time, f.Time+1)
+		}
+	}
+}
+
+// add draws an increment. A writer's share is what it has added so far, by the
+// account of all that was ever written.
+func (w *world) add(t *rapid.T, c *change, row crdt.Row) {
+	last, _ := row.Last()
+	c.count, c.birth = uint8(rapid.IntRange(1, 2).Draw(t, "counter")), last.Dot
+	c.n = rapid.Int64Range(1, 5).Draw(t, "n") * rapid.SampledFrom([]int64{1, -1}).Draw(t, "sign")
+	c.row = row.Add(c.dot, c.count, c.n)
+	c.share = c.n
+	for _, past := range w.changes {
+		if past.count == c.count && past.birth == c.birth && past.dot.Replica == c.dot.Replica {
+			c.share += past.n
+		}
+	}
 }
 
 func shown(r crdt.Row) []causal.Dot {
@@ -189,6 +205,17 @@ func (r *replica) check(t *rapid.T, h history) {
 	}
 }
 
+// checkSums compares what a replica's counters read with the sums of increments.
+func (r *replica) checkSums(t *rapid.T, h history) {
+	for _, key := range keys {
+		for id := range uint8(3) {
+			if got, want := r.rows[key].Counter(id), h.sum(key, id); got != want {
+				t.Fatalf("replica %d, row %s: counter %d reads %d, want %d", r.id, key, id, got, want)
+			}
+		}
+	}
+}
+
 func show(r crdt.Row) string {
 	s := "births"
 	for _, b := range r.Births {
@@ -197,6 +224,10 @@ func show(r crdt.Row) string {
 	s += ", fields"
 	for _, f := range r.Fields {
 		s += fmt.Sprintf(" %d@%d:%d=%d:%d", f.ID, f.Birth.Replica, f.Birth.Seq, f.Dot.Replica, f.Dot.Seq)
+	}
+	s += ", cells"
+	for _, c := range r.Cells {
+		s += fmt.Sprintf(" %d@%d:%d=%d:%d(%+d)", c.ID, c.Birth.Replica, c.Birth.Seq, c.Replica, c.Seq, c.Value)
 	}
 	s += ", removed"
 	for _, d := range r.Removed {

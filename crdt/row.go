@@ -7,7 +7,9 @@
 // by a Put or a Remove that had seen it, so a concurrent Put survives a Remove
 // (add wins: the observed-remove set of Shapiro et al. 2011). A field belongs to
 // the birth it was written under and goes with it, so a Remove wins over a
-// concurrent Update. Within a birth a field is a last-writer-wins register.
+// concurrent Update. Within a birth a field is a last-writer-wins register. The
+// same holds of counters, whose sum is spread over cells, one for each replica
+// that added to it.
 //
 // Removal leaves nothing behind. Following Almeida et al. (2014) and DottedDB
 // (2017), a birth that one side lacks although its causal context holds the
@@ -57,6 +59,8 @@ func (f Field) compareSlot(o Field) int {
 	return f.Birth.Compare(o.Birth)
 }
 
+func (f Field) under() causal.Dot { return f.Birth }
+
 // wins says whether f is the later write of the two.
 func (f Field) wins(o Field) bool {
 	if f.Time != o.Time {
@@ -72,6 +76,7 @@ func (f Field) wins(o Field) bool {
 type Row struct {
 	Births  []Birth      // ascending by dot
 	Fields  []Field      // ascending by ID, then birth
+	Cells   []Cell       // ascending by ID, then birth, then replica
 	Removed []causal.Dot // ascending
 }
 
@@ -80,7 +85,7 @@ func (r Row) Exists() bool { return len(r.Births) > 0 }
 
 // IsZero says whether nothing at all need be stored for the row.
 func (r Row) IsZero() bool {
-	return len(r.Births) == 0 && len(r.Fields) == 0 && len(r.Removed) == 0
+	return len(r.Births) == 0 && len(r.Fields) == 0 && len(r.Cells) == 0 && len(r.Removed) == 0
 }
 
 // First gives the earliest birth. Where several nodes claimed a unique name, it
@@ -144,7 +149,7 @@ func (r Row) Update(d causal.Dot, t hlc.Timestamp, id uint8, value []byte) Row {
 		return Row{}
 	}
 	f := Field{ID: id, Birth: birth.Dot, Dot: d, Time: t, Value: value}
-	if i, seen := slices.BinarySearchFunc(r.Fields, f, Field.compareSlot); seen {
+	if i, seen := search(r.Fields, f); seen {
 		f.Time = max(t, r.Fields[i].Time+1)
 	}
 	return Row{Fields: []Field{f}}
@@ -169,91 +174,4 @@ func (r Row) hasBirth(d causal.Dot) bool {
 func (r Row) hasRemoved(d causal.Dot) bool {
 	_, found := slices.BinarySearchFunc(r.Removed, d, causal.Dot.Compare)
 	return found
-}
-
-// Merge joins two states of one key. Each context says which writes its side
-// has seen anywhere in the partition; a change that travels by itself has seen
-// causal.Nothing beyond what its Removed says. Dots in mine need no mark of
-// their removal any longer.
-func Merge(local Row, mine causal.Context, remote Row, theirs causal.Context) Row {
-	knowsLocal := func(d causal.Dot) bool { return mine.Contains(d) || local.hasRemoved(d) }
-	knowsRemote := func(d causal.Dot) bool { return theirs.Contains(d) || remote.hasRemoved(d) }
-
-	var out Row
-	union(local.Births, remote.Births,
-		func(a, b Birth) int { return a.Dot.Compare(b.Dot) },
-		func(b Birth, inLocal, inRemote bool) {
-			if (inLocal || !knowsLocal(b.Dot)) && (inRemote || !knowsRemote(b.Dot)) {
-				out.Births = append(out.Births, b)
-			}
-		})
-	keep := func(f Field) {
-		if out.hasBirth(f.Birth) || (!knowsLocal(f.Birth) && !knowsRemote(f.Birth)) {
-			out.Fields = append(out.Fields, f)
-		}
-	}
-	union(local.Fields, remote.Fields, Field.compareSlot,
-		func(f Field, inLocal, inRemote bool) {
-			if inLocal && inRemote {
-				f = later(local.Fields, remote.Fields, f)
-			}
-			keep(f)
-		})
-	union(local.Removed, remote.Removed, causal.Dot.Compare,
-		func(d causal.Dot, _, _ bool) {
-			if !mine.Contains(d) {
-				out.Removed = append(out.Removed, d)
-			}
-		})
-	return out
-}
-
-// Settle drops from Removed what ctx, the context of the replica that stores the
-// row, has since seen arrive.
-func (r Row) Settle(ctx causal.Context) Row {
-	if len(r.Removed) == 0 {
-		return r
-	}
-	r.Removed = slices.DeleteFunc(slices.Clone(r.Removed), ctx.Contains)
-	if len(r.Removed) == 0 {
-		r.Removed = nil
-	}
-	return r
-}
-
-// later gives the winner among the two writes of f's register.
-func later(a, b []Field, f Field) Field {
-	i, _ := slices.BinarySearchFunc(a, f, Field.compareSlot)
-	j, _ := slices.BinarySearchFunc(b, f, Field.compareSlot)
-	if a[i].wins(b[j]) {
-		return a[i]
-	}
-	return b[j]
-}
-
-// union visits the elements of two ascending slices in order, each once, saying
-// which side held it.
-func union[T any](a, b []T, compare func(T, T) int, visit func(v T, inA, inB bool)) {
-	for len(a) > 0 || len(b) > 0 {
-		var c int
-		switch {
-		case len(a) == 0:
-			c = 1
-		case len(b) == 0:
-			c = -1
-		default:
-			c = compare(a[0], b[0])
-		}
-		switch {
-		case c < 0:
-			visit(a[0], true, false)
-			a = a[1:]
-		case c > 0:
-			visit(b[0], false, true)
-			b = b[1:]
-		default:
-			visit(a[0], true, true)
-			a, b = a[1:], b[1:]
-		}
-	}
 }

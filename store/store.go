@@ -83,6 +83,9 @@ const (
 	Update
 	// Remove ends what the coordinator sees of the row.
 	Remove
+	// Add adds Counts to counters under the row's latest birth; it does nothing to a
+	// row that does not exist. A Put starts counters anew, at 0.
+	Add
 )
 
 // Condition is checked by the coordinator against its own state, atomically
@@ -101,13 +104,24 @@ type FieldValue struct {
 	Value []byte
 }
 
-// Mutation changes one row.
+// CountDelta is what an Add adds to one counter of its row. It travels under its
+// write's dot, so it counts once however often and by whatever way that write
+// arrives; a client that makes its write again makes another. A counter stops at
+// the bounds of int64.
+type CountDelta struct {
+	ID uint8
+	N  int64
+}
+
+// Mutation changes one row. Value is for Put, Fields for Put and Update, Counts
+// for Add; no field and no counter comes twice.
 type Mutation struct {
 	Key    Key
 	Op     Op
 	If     Condition
 	Value  []byte
 	Fields []FieldValue
+	Counts []CountDelta
 }
 
 // Write is a set of mutations in one partition, applied atomically. Serial asks
@@ -148,7 +162,9 @@ type Rows interface {
 }
 
 // Change is a fact: a write that was applied on this node, in whatever way it
-// came. It names the rows; their current state is read from the store.
+// came. It names the rows; their current state is read from the store. A change
+// without a dot is of rows that came with a snapshot: the writes behind it are in
+// the logs of those who owned the partition before.
 type Change struct {
 	Seq       uint64 // position in this node's log
 	Partition Partition

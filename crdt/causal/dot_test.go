@@ -72,6 +72,20 @@ func FuzzParseDot(f *testing.F) {
 	})
 }
 
+func FuzzConsumeDot(f *testing.F) {
+	f.Add(causal.AppendDot(nil, causal.Dot{Replica: 255, Seq: 300}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, rest, err := causal.ConsumeDot(b)
+		if err != nil {
+			return
+		}
+		again, more, err := causal.ConsumeDot(append(causal.AppendDot(nil, d), rest...))
+		if err != nil || again != d || !bytes.Equal(more, rest) {
+			t.Fatalf("%v comes back as %v, rest %x, error %v", d, again, more, err)
+		}
+	})
+}
+
 func FuzzConsumeVector(f *testing.F) {
 	v := causal.NewVector()
 	f.Add(v.Append(nil))
@@ -83,6 +97,11 @@ func FuzzConsumeVector(f *testing.F) {
 		v, _, err := causal.ConsumeVector(b)
 		if err != nil {
 			return
+		}
+		for _, replica := range v.Replicas() {
+			if n := len(v.Ranges(replica)); n > len(b)/2 {
+				t.Fatalf("%d bytes give %d ranges", len(b), n)
+			}
 		}
 		encoded := v.Append(nil)
 		again, rest, err := causal.ConsumeVector(encoded)

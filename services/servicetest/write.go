@@ -45,6 +45,7 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 	return receipt, nil
 }
 
+// check refuses a write that cannot be applied, and sorts its fields and counters.
 func (s *Store) check(w store.Write) (store.Partition, error) {
 	p := PartitionOf(w.Mutations[0].Key.Slot)
 	named := map[store.Key]bool{}
@@ -53,6 +54,8 @@ func (s *Store) check(w store.Write) (store.Partition, error) {
 			return p, fmt.Errorf("servicetest: write spans partitions or names %v twice", m.Key)
 		}
 		named[m.Key] = true
+		slices.SortFunc(m.Fields, func(a, b store.FieldValue) int { return int(a.ID) - int(b.ID) })
+		slices.SortFunc(m.Counts, func(a, b store.CountDelta) int { return int(a.ID) - int(b.ID) })
 		switch exists := s.rows[m.Key].Exists(); {
 		case m.If == store.IfAbsent && exists:
 			return p, store.ErrExists
@@ -78,6 +81,10 @@ func (s *Store) changesOf(w store.Write, dot causal.Dot) map[store.Key]crdt.Row 
 		case store.Update:
 			for _, f := range m.Fields {
 				change.Fields = append(change.Fields, row.Update(dot, now, f.ID, f.Value).Fields...)
+			}
+		case store.Add:
+			for _, c := range m.Counts {
+				change.Cells = append(change.Cells, row.Add(dot, c.ID, c.N).Cells...)
 			}
 		}
 		if !change.IsZero() {
