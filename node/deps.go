@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"grapevine/crdt/causal"
 	"grapevine/node/config"
 	"grapevine/p2p"
 	"grapevine/services/users"
@@ -31,6 +32,9 @@ type Deps struct {
 	Block func(blocked func(p2p.NodeID) bool)
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
+	// Coordinated is told of every write that this node coordinates; see
+	// replica.Config. Nil tells nobody.
+	Coordinated func(store.Partition, causal.Dot, []store.Entry)
 	// HashCost is the cost of password hashes; zero means the default.
 	HashCost users.Cost
 }

@@ -51,12 +51,13 @@ func (b *backlog) cursor() uint64 {
 }
 
 // add takes up a change. It gives nil for one that has no consequences, or whose
-// consequences were announced.
+// consequences were announced, or that has no dot: rows of a snapshot follow from
+// writes that every owner has in its log.
 func (b *backlog) add(c store.Change, now time.Time) *item {
 	b.read = c.Seq
 	keys := consequential(c.Keys)
 	seen := store.Seen{Partition: c.Partition, Dot: c.Dot}
-	if len(keys) == 0 || b.told.has(seen) {
+	if len(keys) == 0 || c.Dot.IsZero() || b.told.has(seen) {
 		return nil
 	}
 	it := &item{seq: c.Seq, seen: seen, keys: keys, read: now, replayed: !b.replayed, twin: b.bySeen[seen]}

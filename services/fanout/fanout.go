@@ -32,6 +32,10 @@ type Config struct {
 	// what this node's log tells, and the absence of a row would mean nothing: the
 	// worker waits. Nil means never.
 	Lags func(store.Partition) bool
+	// Hinted says whether what this node keeps of the partition is kept for owners that
+	// could not be reached. They see to the consequences when they have it. Nil means
+	// never.
+	Hinted func(store.Partition) bool
 	// PartitionOf gives the partition of a slot, so that mutations of one partition
 	// travel in one write.
 	PartitionOf func(store.Slot) store.Partition
@@ -57,6 +61,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Lags == nil {
 		c.Lags = func(store.Partition) bool { return false }
+	}
+	if c.Hinted == nil {
+		c.Hinted = func(store.Partition) bool { return false }
 	}
 	if c.TakeOver == 0 {
 		c.TakeOver = 5 * time.Second

@@ -58,6 +58,8 @@ func (w *Worker) accept(ctx context.Context, changes []store.Change) {
 		it := w.backlog.add(c, now)
 		switch {
 		case it == nil:
+		case w.cfg.Hinted(c.Partition):
+			w.backlog.finish(it)
 		case w.cfg.Leads(c.Partition):
 			w.enqueue(ctx, it)
 		default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"grapevine/crdt/causal"
 	"grapevine/store"
 )
 
@@ -47,6 +48,15 @@ func (s *Store) submit(ctx context.Context, w work) error {
 	case <-s.ctx.Done():
 		s.room.Release(w.size())
 		return store.ErrEngineClosed
+	}
+}
+
+// spawn runs fn in a goroutine of the store, unless that is closing.
+func (s *Store) spawn(fn func()) {
+	s.submitting.RLock()
+	defer s.submitting.RUnlock()
+	if s.ctx.Err() == nil { // the applier is still there to be waited for
+		s.done.Go(fn)
 	}
 }
 
@@ -139,11 +149,24 @@ func (s *Store) conclude(group []work, err error) {
 		s.log.Error("commit failed", "error", err, "work", len(group))
 	}
 	if err == nil {
+		s.tellCoordinated(group)
 		s.publish(group)
 	}
 	for _, w := range group {
 		s.room.Release(w.size())
 		w.finish(err)
+	}
+}
+
+// tellCoordinated shows the group's own writes to whoever compares.
+func (s *Store) tellCoordinated(group []work) {
+	if s.cfg.Coordinated == nil {
+		return
+	}
+	for _, w := range group {
+		if l, ok := w.(*localWrite); ok && l.err == nil && len(l.delta.rows) > 0 {
+			s.cfg.Coordinated(l.partition, l.delta.dot, l.delta.rows)
+		}
 	}
 }
 
@@ -169,13 +192,14 @@ func (s *Store) commit(t *txn) error {
 		return nil
 	}
 	// A commit that has begun must be seen through: its dots are either used or not.
-	if err := s.engine.Commit(context.WithoutCancel(s.ctx), &t.batch); err != nil {
+	ctx := context.WithoutCancel(s.ctx)
+	if mutated(ackBeforeFsync) {
+		s.done.Go(func() { _ = s.engine.Commit(ctx, &t.batch) })
+	} else if err := s.engine.Commit(ctx, &t.batch); err != nil {
 		return err
 	}
 	s.cfg.Invalidate(t.dirtyKeys())
-	for p, seen := range t.seen {
-		s.partitions[p].add(seen.adding, t.grown[p])
-	}
+	s.settleTxn(t)
 	if n := len(t.changes); n > 0 {
 		s.lastChange.Store(t.changes[n-1].Seq)
 		s.metrics.applied.Add(float64(n))
@@ -183,6 +207,32 @@ func (s *Store) commit(t *txn) error {
 		s.applied.broadcast()
 	}
 	return nil
+}
+
+// settleTxn makes a durable transaction the state in memory.
+func (s *Store) settleTxn(t *txn) {
+	now := s.cfg.Now()
+	touched := map[store.Partition]bool{}
+	for p := range t.seen {
+		touched[p] = true
+	}
+	for p := range t.records {
+		touched[p] = true
+	}
+	for p := range t.grown {
+		touched[p] = true
+	}
+	nothing := causal.NewVector()
+	for p := range touched {
+		dots := t.seen[p].adding
+		if dots == nil {
+			dots = nothing
+		}
+		s.partitions[p].add(dots, t.records[p], *t.grow(p), now)
+	}
+	for _, then := range t.then {
+		then()
+	}
 }
 
 // checkWrite refuses a write that cannot be applied, and sorts its fields.
@@ -208,6 +258,13 @@ func (s *Store) checkWrite(w store.Write) (store.Partition, int, error) {
 				return 0, 0, errors.New("replica: a write names a field twice")
 			}
 			size += len(f.Value) + 48
+		}
+		slices.SortFunc(m.Counts, func(a, b store.CountDelta) int { return int(a.ID) - int(b.ID) })
+		for i, c := range m.Counts {
+			if i > 0 && m.Counts[i-1].ID == c.ID {
+				return 0, 0, errors.New("replica: a write names a counter twice")
+			}
+			size += 48
 		}
 	}
 	if size > store.MaxWrite {

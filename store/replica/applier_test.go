@@ -30,7 +30,7 @@ func TestSmallEditsOfLargeRowsAreApplied(t *testing.T) {
 		defer net.Close()
 		node := net.Join("node-a", p2p.Addrs{})
 		s, err := Open(Config{
-			Self: "node-a", Engine: memdb.New(), Found: &ring.Cluster{ID: "test"},
+			Self: "node-a", Engine: memdb.New(), Found: &ring.Cluster{ID: "test"}, Weight: 100,
 			Transport: node.Transport(), Broadcaster: node.Broadcaster(), Members: node.Members(), Router: anyOrder{},
 			Indexed: func(store.Family) bool { return false }, Invalidate: func([]store.Key) {},
 		})

@@ -85,7 +85,7 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	net := c.net.Join(id, p2p.Addrs{})
 	var err error
 	n.store, err = replica.Open(replica.Config{
-		Self: id, Engine: n.db, Found: found,
+		Self: id, Engine: n.db, Found: found, Weight: 100,
 		Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
 		Router:     routing.New(net.Members().Alive, time.Now),
 		Indexed:    func(f store.Family) bool { return f == indexed },
@@ -138,6 +138,14 @@ func (c *cluster) settle() {
 		for _, n := range c.running() {
 			if !n.store.Active() {
 				return fmt.Errorf("%s is not active", n.id)
+			}
+		}
+		return nil
+	})
+	c.eventually("nothing is kept for others", func() error {
+		for _, n := range c.running() {
+			if t := n.store.Totals(); t.Hints+t.Moved > 0 {
+				return fmt.Errorf("%s keeps %+v", n.id, t)
 			}
 		}
 		return nil

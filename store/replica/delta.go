@@ -132,6 +132,11 @@ func (d *delta) made(r crdt.Row) bool {
 			return false
 		}
 	}
+	for _, c := range r.Cells {
+		if (causal.Dot{Replica: c.Replica, Seq: c.Seq}) != d.dot {
+			return false
+		}
+	}
 	return true
 }
 

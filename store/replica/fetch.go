@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
@@ -23,12 +25,80 @@ type fetchRequest struct {
 }
 
 // fetchReply is a page: as many of the wanted dots as fit, the rows they touched
-// in their present state, and the context of that state.
+// in their present state, and the context of that state. Or it says that some of
+// the dots are no longer logged, and a snapshot must come first.
 type fetchReply struct {
 	Context []byte   `cbor:"1,keyasint"`
 	Rows    [][]byte `cbor:"2,keyasint"` // key, row
 	Dots    [][]byte `cbor:"3,keyasint"` // dot, what it touched
+	Pruned  bool     `cbor:"4,keyasint,omitempty"`
 }
+
+var (
+	// errNoProgress ends a fetch whose peer has nothing of what it said it had.
+	errNoProgress = errors.New("replica: the peer sent none of the missing dots")
+	// errBusy is returned where another peer is being fetched from.
+	errBusy = errors.New("replica: the partition is being fetched from another peer")
+)
+
+// fetch brings the dots of theirs that are missing here, page by page. Progress is
+// in the vector: one that breaks off goes on where it was.
+func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, id store.Partition, theirs *causal.Vector) error {
+	p := s.partitions[id]
+	if p.snapshot().Covers(theirs) {
+		return nil
+	}
+	if !p.fetching.TryLock() {
+		return errBusy
+	}
+	defer p.fetching.Unlock()
+	transfer := p.beginTransfer(peer, s.cfg.Now())
+	defer p.endTransfer()
+	for {
+		missing := p.snapshot().Missing(theirs)
+		if missing.Empty() {
+			return nil
+		}
+		began := s.cfg.Now()
+		pg, err := s.fetchPage(ctx, peer, id, missing)
+		if errors.Is(err, errPruned) {
+			if err := s.takeSnapshot(ctx, peer, id, transfer); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if len(pg.dots) == 0 {
+			return errNoProgress
+		}
+		if err := s.submit(ctx, pg); err != nil {
+			return err
+		}
+		if err := <-pg.done; err != nil {
+			return err
+		}
+		s.metrics.fetched.Add(float64(len(pg.dots)))
+		s.metrics.fetchedBytes.Add(float64(pg.bytes))
+		transfer.note(len(pg.rows), pg.bytes)
+		s.yield(ctx, began)
+	}
+}
+
+// yield lets the clients' writes pass: while there are any, catching up takes half
+// of the time at most.
+func (s *Store) yield(ctx context.Context, began time.Time) {
+	if len(s.queue) > 0 || s.cfg.Now().Sub(time.Unix(0, s.lastLocal.Load())) < time.Second {
+		sleep(ctx, min(s.cfg.Now().Sub(began), maxYield))
+	}
+}
+
+// maxYield bounds the pause after a page.
+const maxYield = 250 * time.Millisecond
+
+// errPruned is returned for dots that a peer has but no longer logs.
+var errPruned = errors.New("replica: a snapshot must come first")
 
 func (s *Store) fetchPage(ctx context.Context, peer p2p.NodeID, p store.Partition, missing *causal.Vector) (*page, error) {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
@@ -37,6 +107,9 @@ func (s *Store) fetchPage(ctx context.Context, peer p2p.NodeID, p store.Partitio
 	request := fetchRequest{Partition: p, Missing: missing.Append(nil)}
 	if err := s.call(ctx, peer, protoFetch, request, &reply); err != nil {
 		return nil, err
+	}
+	if reply.Pruned {
+		return nil, errPruned
 	}
 	pg, err := readPage(p, reply, s.partitionOf)
 	if err != nil {
@@ -57,20 +130,8 @@ func readPage(p store.Partition, reply fetchReply, partitionOf func(store.Slot) 
 	if pg.theirs, _, err = causal.ConsumeVector(reply.Context); err != nil {
 		return nil, err
 	}
-	for _, b := range reply.Rows {
-		pg.bytes += int64(len(b))
-		k, rest, err := consumeKey(b)
-		if err != nil {
-			return nil, err
-		}
-		row, _, err := crdt.ConsumeRow(rest)
-		if err != nil {
-			return nil, err
-		}
-		if partitionOf(k.Slot) != p {
-			return nil, errMalformed
-		}
-		pg.rows = append(pg.rows, store.Entry{Key: k, Row: row})
+	if pg.rows, pg.bytes, err = readRows(p, reply.Rows, partitionOf); err != nil {
+		return nil, err
 	}
 	for _, b := range reply.Dots {
 		dot, rest, err := causal.ConsumeDot(b)
@@ -92,6 +153,28 @@ func readPage(p store.Partition, reply fetchReply, partitionOf func(store.Slot) 
 	return pg, nil
 }
 
+// readRows reads rows with their keys, all of one partition, and gives their size.
+func readRows(p store.Partition, encoded [][]byte, partitionOf func(store.Slot) store.Partition) ([]store.Entry, int64, error) {
+	var rows []store.Entry
+	var size int64
+	for _, b := range encoded {
+		size += int64(len(b))
+		k, rest, err := consumeKey(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		row, _, err := crdt.ConsumeRow(rest)
+		if err != nil {
+			return nil, 0, err
+		}
+		if partitionOf(k.Slot) != p {
+			return nil, 0, errMalformed
+		}
+		rows = append(rows, store.Entry{Key: k, Row: row})
+	}
+	return rows, size, nil
+}
+
 // handleFetch gathers a page. The context is taken before the rows are read: it
 // may be older than they are, but never newer, for then a birth that they do not
 // show yet would pass for removed.
@@ -103,9 +186,13 @@ func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchReques
 	if err != nil {
 		return fetchReply{}, err
 	}
+	p := s.partitions[request.Partition]
+	if !p.record().base.Intersect(wanted).Empty() && !mutated(skipStability) {
+		return fetchReply{Pruned: true}, nil
+	}
 	b := pageBuilder{
 		partition: request.Partition,
-		mine:      s.partitions[request.Partition].snapshot(),
+		mine:      p.snapshot(),
 		sent:      map[store.Key]bool{},
 	}
 	b.reply.Context = b.mine.Append(nil)

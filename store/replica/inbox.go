@@ -10,23 +10,31 @@ import (
 
 // The protocols of this package, as Transport names them.
 const (
-	protoPush  = "replica/push"  // batch -> nothing, when durable
-	protoAck   = "replica/ack"   // one-way: batch numbers that are durable
-	protoRing  = "replica/ring"  // ring view -> ring view
-	protoSync  = "replica/sync"  // digests
-	protoVecs  = "replica/vecs"  // version vectors
-	protoFetch = "replica/fetch" // missing dots -> page
-	protoRead  = "replica/read"  // read on behalf of another node
-	protoWrite = "replica/write" // write on behalf of another node
+	protoPush     = "replica/push"     // batch -> nothing, when durable
+	protoHold     = "replica/hold"     // batch -> nothing, when kept for owners that are away
+	protoAck      = "replica/ack"      // one-way: batch numbers that are durable
+	protoRing     = "replica/ring"     // ring view -> ring view
+	protoSeen     = "replica/seen"     // replica -> what is known of it
+	protoSync     = "replica/sync"     // digests
+	protoVecs     = "replica/vecs"     // version vectors
+	protoFetch    = "replica/fetch"    // missing dots -> page
+	protoSnapshot = "replica/snapshot" // keys after a key -> page
+	protoRead     = "replica/read"     // read on behalf of another node
+	protoWrite    = "replica/write"    // write on behalf of another node
+	protoRestore  = "replica/restore"  // rows of a backup
 )
 
 // receiveGossip takes a published batch. While the applier's queue is full it
 // blocks, so that the excess is dropped by gossip, not heaped up here; a push or
 // anti-entropy brings it later.
-func (s *Store) receiveGossip(_ p2p.NodeID, message []byte) {
+func (s *Store) receiveGossip(from p2p.NodeID, message []byte) {
+	if s.guard.shuns(from, s.cfg.Now()) {
+		s.metrics.shunned.Inc()
+		return
+	}
 	b, err := decodeBatch(message, s.partitionOf)
 	if err != nil {
-		s.metrics.malformed.Inc()
+		_ = s.malformed(from, err) // there is nobody to tell
 		return
 	}
 	if b.coordinator == s.cfg.Self {
@@ -35,7 +43,7 @@ func (s *Store) receiveGossip(_ p2p.NodeID, message []byte) {
 	s.noticeRing(b.coordinator, b.ring)
 	work := &remoteBatch{s: s, batch: b, bytes: int64(len(message)), done: func(err error) {
 		if err == nil {
-			s.acks.add(b.coordinator, b.number)
+			s.acks.add(ackTo{b.coordinator, s.lagsIn(b)}, b.number)
 		}
 	}}
 	// When the store closes the batch is not acknowledged, and comes again.
@@ -43,56 +51,97 @@ func (s *Store) receiveGossip(_ p2p.NodeID, message []byte) {
 }
 
 // handlePush applies a batch that was sent directly and replies when it is
-// durable.
-func (s *Store) handlePush(ctx context.Context, _ p2p.NodeID, message []byte) ([]byte, error) {
+// durable: with a byte that says what the copy counts for.
+func (s *Store) handlePush(ctx context.Context, from p2p.NodeID, message []byte) ([]byte, error) {
+	return s.takeBatch(ctx, from, message, false)
+}
+
+// takeBatch applies a batch that was sent directly.
+func (s *Store) takeBatch(ctx context.Context, from p2p.NodeID, message []byte, hint bool) ([]byte, error) {
 	b, err := decodeBatch(message, s.partitionOf)
 	if err != nil {
-		s.metrics.malformed.Inc()
-		return nil, err
+		return nil, s.malformed(from, err)
 	}
 	s.noticeRing(b.coordinator, b.ring)
 	done := make(chan error, 1)
-	work := &remoteBatch{s: s, batch: b, bytes: int64(len(message)), done: func(err error) { done <- err }}
+	work := &remoteBatch{s: s, batch: b, bytes: int64(len(message)), hint: hint, done: func(err error) { done <- err }}
 	if err := s.submit(ctx, work); err != nil {
 		return nil, wireError(err)
 	}
 	select {
 	case err := <-done:
-		return nil, wireError(err)
+		if err != nil {
+			return nil, wireError(err)
+		}
+		return []byte{ackKind(s.lagsIn(b))}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// lagsIn says whether this node owns some partition of a batch without having
+// caught up with it. Its copy then counts for nothing but itself.
+func (s *Store) lagsIn(b *batch) bool {
+	for i := range b.deltas {
+		if s.Lags(b.deltas[i].partition) {
+			return true
+		}
+	}
+	return false
+}
+
+// The kinds of acknowledgements.
+const (
+	ackCopy    = 0 // a copy that counts
+	ackLagging = 1 // the copy of an owner that has not caught up
+)
+
+func ackKind(lags bool) byte {
+	if lags {
+		return ackLagging
+	}
+	return ackCopy
 }
 
 // maxAcks bounds the bytes of acknowledgements that wait for one peer. What they
 // would say beyond it, a push will ask.
 const maxAcks = 64 << 10
 
+// ackTo is where acknowledgements of one kind go.
+type ackTo struct {
+	peer p2p.NodeID
+	lags bool
+}
+
 // acks gathers the numbers of batches that have become durable here, to be sent
 // to their coordinators in one message per commit.
 type acks struct {
 	mu      sync.Mutex
-	numbers map[p2p.NodeID][]byte // waiting
-	sending map[p2p.NodeID]bool
+	numbers map[ackTo][]byte // waiting
+	sending map[ackTo]bool
 }
 
-func (a *acks) add(to p2p.NodeID, number uint64) {
+func (a *acks) add(to ackTo, number uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.numbers == nil {
-		a.numbers, a.sending = map[p2p.NodeID][]byte{}, map[p2p.NodeID]bool{}
+		a.numbers, a.sending = map[ackTo][]byte{}, map[ackTo]bool{}
 	}
-	if len(a.numbers[to]) < maxAcks {
-		a.numbers[to] = binary.BigEndian.AppendUint64(a.numbers[to], number)
+	message := a.numbers[to]
+	if message == nil {
+		message = []byte{ackKind(to.lags)}
+	}
+	if len(message) < maxAcks {
+		a.numbers[to] = binary.BigEndian.AppendUint64(message, number)
 	}
 }
 
-// begin gives the peers for which acknowledgements wait and nobody sends them,
-// and counts on the caller to.
-func (a *acks) begin() []p2p.NodeID {
+// begin gives those for which acknowledgements wait and nobody sends them, and
+// counts on the caller to.
+func (a *acks) begin() []ackTo {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var out []p2p.NodeID
+	var out []ackTo
 	for to := range a.numbers {
 		if !a.sending[to] {
 			a.sending[to] = true
@@ -102,8 +151,8 @@ func (a *acks) begin() []p2p.NodeID {
 	return out
 }
 
-// take gives what waits for a peer, nil to end the sending.
-func (a *acks) take(to p2p.NodeID) []byte {
+// take gives the message that waits, nil to end the sending.
+func (a *acks) take(to ackTo) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	message := a.numbers[to]
@@ -123,22 +172,22 @@ func (s *Store) flushAcks() {
 	}
 }
 
-func (s *Store) sendAcks(to p2p.NodeID) {
+func (s *Store) sendAcks(to ackTo) {
 	for message := s.acks.take(to); message != nil; message = s.acks.take(to) {
-		if err := s.cfg.Transport.Send(s.ctx, to, protoAck, message); err != nil {
-			s.log.Debug("acknowledgement not sent; the batch will be pushed", "peer", to.Short(), "error", err)
+		if err := s.cfg.Transport.Send(s.ctx, to.peer, protoAck, message); err != nil {
+			s.log.Debug("acknowledgement not sent; the batch will be pushed", "peer", to.peer.Short(), "error", err)
 		}
 	}
 }
 
+// handleAck takes the kind of the acknowledgements and the numbers of batches.
 func (s *Store) handleAck(_ context.Context, from p2p.NodeID, message []byte) ([]byte, error) {
-	if len(message)%8 != 0 {
-		s.metrics.malformed.Inc()
-		return nil, errMalformed
+	if len(message)%8 != 1 || message[0] > ackLagging {
+		return nil, s.malformed(from, errMalformed)
 	}
-	now := s.cfg.Now()
-	for ; len(message) > 0; message = message[8:] {
-		s.outbox.acked(binary.BigEndian.Uint64(message), from, now, s.alive)
+	now, lags := s.cfg.Now(), message[0] == ackLagging
+	for message = message[1:]; len(message) > 0; message = message[8:] {
+		s.outbox.acked(binary.BigEndian.Uint64(message), from, lags, now, s.alive)
 	}
 	return nil, nil
 }

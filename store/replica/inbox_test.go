@@ -34,15 +34,15 @@ func TestACoordinatorThatCannotBeReachedHoldsNobodyUp(t *testing.T) {
 		s := &Store{cfg: Config{Transport: halfReachable{dark: "dark", sent: sent}}, log: slog.New(slog.DiscardHandler)}
 		s.ctx, s.cancel = context.WithCancel(t.Context())
 		for number := range uint64(3) {
-			s.acks.add("dark", number)
-			s.acks.add("bright", number)
+			s.acks.add(ackTo{peer: "dark"}, number)
+			s.acks.add(ackTo{peer: "bright"}, number)
 			s.flushAcks()
 			synctest.Wait()
-			if want := []byte{0, 0, 0, 0, 0, 0, 0, byte(number)}; !slices.Equal(<-sent, want) {
+			if want := []byte{ackCopy, 0, 0, 0, 0, 0, 0, 0, byte(number)}; !slices.Equal(<-sent, want) {
 				t.Errorf("acknowledgement %d is another", number)
 			}
 		}
-		if waiting := len(s.acks.take("dark")); waiting != 16 {
+		if waiting := len(s.acks.take(ackTo{peer: "dark"})); waiting != 17 {
 			t.Errorf("%d bytes wait for the other, want what came while the first was under way", waiting)
 		}
 		s.cancel()

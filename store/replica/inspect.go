@@ -12,17 +12,64 @@ import (
 
 // PartitionStatus is what this node knows of one partition.
 type PartitionStatus struct {
-	ID        store.Partition
-	First     store.Slot
-	Last      store.Slot
-	Owners    []p2p.NodeID // in order of preference
-	Coming    []p2p.NodeID
-	Leader    p2p.NodeID // the first reachable owner, empty for none
-	Stored    bool       // this node keeps a copy
-	CaughtUp  bool       // and serves reads from it
-	Writes    uint64     // dots seen
-	Rows      int        // rows stored here, those that only wait for others included
-	VectorSum uint64     // equal for equal version vectors
+	ID         store.Partition
+	First      store.Slot
+	Last       store.Slot
+	Owners     []p2p.NodeID // in order of preference
+	Coming     []p2p.NodeID
+	Leader     p2p.NodeID   // the first reachable owner, empty for none
+	Stored     bool         // this node is to keep a copy
+	CaughtUp   bool         // and serves reads from it
+	Incomplete bool         // it has never had a whole one
+	Hint       bool         // kept for the owners, as a stand-in
+	Moved      bool         // kept until every owner has proved its own copy
+	Writes     uint64       // dots seen
+	Rows       int          // stored here, those that only wait for others included
+	Bytes      int64        // of them
+	Log        int          // writes not known to be with every owner
+	HeldBack   []p2p.NodeID // the members of which too little is known for that
+	Transfer   *Transfer    // under way to this node, nil for none
+	VectorSum  uint64       // equal for equal version vectors
+}
+
+// Totals sums up what this node keeps beside the rows that are its to keep.
+type Totals struct {
+	LogEntries int64 // writes logged until every owner is known to have them
+	Marks      int64 // rows that remember removals
+	Hints      int64 // partitions kept as a stand-in
+	HintBytes  int64 // of the writes taken so
+	Moved      int64 // partitions that moved away and are not yet dropped
+	MovedBytes int64 // of their rows
+}
+
+// Totals sums up all partitions.
+func (s *Store) Totals() (t Totals) {
+	pl := s.placement.Load()
+	if pl == nil {
+		return t
+	}
+	for i, p := range s.partitions {
+		p.mu.Lock()
+		t.LogEntries += int64(p.tally.logged)
+		t.Marks += int64(p.tally.marks)
+		if extra := p.tally.rows > 0 || !p.vector.Empty(); extra && !pl.hold[i] {
+			if p.rec.hinted > 0 {
+				t.Hints++
+				t.HintBytes += p.rec.hinted
+			} else {
+				t.Moved++
+				t.MovedBytes += p.tally.bytes
+			}
+		}
+		p.mu.Unlock()
+	}
+	return t
+}
+
+// Hinted says whether what is stored here of a partition is kept for its owners, as
+// a stand-in.
+func (s *Store) Hinted(p store.Partition) bool {
+	return !s.stores(p) && s.partitions[p].record().hinted > 0
 }
 
 // View gives this node's view of the ring, nil before it has joined.
@@ -53,16 +100,34 @@ func (s *Store) Status() []PartitionStatus {
 				break
 			}
 		}
-		if st.Stored {
-			st.CaughtUp = p.ready()
-			st.VectorSum = p.vectorDigest()
-			p.mu.Lock()
-			st.Writes, st.Rows = p.vector.Len(), p.rows
-			p.mu.Unlock()
-		}
+		s.describePartition(&st, p)
 		out[i] = st
 	}
 	return out
+}
+
+// describePartition fills in what depends on the copy that is here.
+func (s *Store) describePartition(st *PartitionStatus, p *partition) {
+	if p.empty() && !st.Stored {
+		return
+	}
+	st.VectorSum = p.vectorDigest()
+	if st.Stored {
+		_, st.HeldBack = s.stable(st.ID)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st.CaughtUp = st.Stored && p.caughtUp
+	st.Incomplete = st.Stored && !p.rec.complete
+	st.Hint = !st.Stored && p.rec.hinted > 0
+	st.Moved = !st.Stored && !st.Hint
+	st.Writes, st.Rows, st.Bytes, st.Log = p.vector.Len(), p.tally.rows, p.tally.bytes, p.tally.logged
+	if st.Log == 0 {
+		st.HeldBack = nil
+	}
+	if p.transfer != nil {
+		st.Transfer = p.transfer.show()
+	}
 }
 
 // Digest reads a partition's rows as stored here and gives their number and a
@@ -92,3 +157,7 @@ func (s *Store) Digest(p store.Partition) (digest uint64, rows int, err error) {
 	})
 	return h.Sum64(), rows, err
 }
+
+// CatchUpRate is about how fast a node takes over rows that it lacks while clients
+// write, in bytes a second on two cores: what estimates of transfers assume.
+const CatchUpRate = 8 << 20

@@ -14,6 +14,7 @@ const (
 	spaceIndex   = 'i' // family, sort            -> slot, for indexed families
 	spaceDots    = 'l' // partition, replica, seq -> what the dot touched and ended
 	spaceChanges = 'c' // last seq of a commit    -> changes of the commit
+	spaceRecords = 'p' // partition               -> its record
 	spaceMeta    = 'm' // name                    -> this node's own state
 )
 

@@ -59,6 +59,7 @@ func (s *Store) install(v *ring.View) error {
 			return err
 		}
 	} else {
+		s.forgetDisks(previous.ring.View(), v)
 		s.loseTrust(previous, next)
 	}
 	s.placement.Store(next)
@@ -86,6 +87,20 @@ func (s *Store) loseTrust(previous, next *placement) {
 	}
 }
 
+// forgetDisks drops what was known of the disks of members that have left, or have
+// another disk now.
+func (s *Store) forgetDisks(previous, next *ring.View) {
+	for _, m := range next.Members() {
+		old, known := previous.Member(m.Node)
+		if m.State != ring.Gone && (!known || old.Replica == m.Replica && old.State != ring.Gone) {
+			continue
+		}
+		for _, p := range s.partitions {
+			p.forget(m.Node)
+		}
+	}
+}
+
 // announceRing tells all members of a changed view. What it misses, the digest
 // in every exchange finds.
 func (s *Store) announceRing() {
@@ -96,10 +111,10 @@ func (s *Store) announceRing() {
 	}
 }
 
-func (s *Store) receiveRing(_ p2p.NodeID, message []byte) {
+func (s *Store) receiveRing(from p2p.NodeID, message []byte) {
 	v, _, err := ring.ConsumeView(message)
 	if err != nil {
-		s.metrics.malformed.Inc()
+		_ = s.malformed(from, err) // there is nobody to tell
 		return
 	}
 	if s.viewNow() == nil {
@@ -111,7 +126,7 @@ func (s *Store) receiveRing(_ p2p.NodeID, message []byte) {
 }
 
 // handleRing merges the caller's view, if it has one, and answers with ours.
-func (s *Store) handleRing(_ context.Context, _ p2p.NodeID, request []byte) ([]byte, error) {
+func (s *Store) handleRing(_ context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
 	mine := s.viewNow()
 	if mine == nil {
 		return nil, wireError(store.ErrUnavailable)
@@ -121,8 +136,7 @@ func (s *Store) handleRing(_ context.Context, _ p2p.NodeID, request []byte) ([]b
 	}
 	v, _, err := ring.ConsumeView(request)
 	if err != nil {
-		s.metrics.malformed.Inc()
-		return nil, &p2p.RemoteError{Code: "malformed", Message: err.Error()}
+		return nil, s.malformed(from, err)
 	}
 	if err := s.adopt(v); err != nil {
 		return nil, &p2p.RemoteError{Code: "other-cluster", Message: err.Error()}
@@ -172,16 +186,21 @@ func (s *Store) runMembership() {
 	changed, stopRing := s.ringChanged.subscribe()
 	defer stopRing()
 	for {
-		if err := s.advance(); err != nil && s.ctx.Err() == nil {
-			s.log.Error("cannot join the ring", "error", err)
+		again, err := s.advance()
+		if err != nil && s.ctx.Err() == nil {
+			s.log.Error("cannot change this node's place in the ring", "error", err)
 		}
+		timer := time.NewTimer(again)
 		select {
 		case <-caughtUp:
 		case <-changed:
 			s.announceRing()
+		case <-timer.C:
 		case <-s.ctx.Done():
+			timer.Stop()
 			return
 		}
+		timer.Stop()
 	}
 }
 
@@ -199,24 +218,52 @@ func (s *Store) learnView() error {
 	return err
 }
 
-// advance takes this node's next step in the ring, if it is due.
-func (s *Store) advance() error {
+const (
+	leaveRetry = 250 * time.Millisecond // between looks at whether others have taken over
+	advanceNow = time.Minute            // between looks where nothing is awaited
+)
+
+// advance takes this node's next step in the ring, if it is due, and says when to
+// look again.
+func (s *Store) advance() (again time.Duration, err error) {
 	v := s.viewNow()
 	m, ok := v.Member(s.cfg.Self)
+	id := s.identity.now()
 	switch {
 	case !ok:
-		m = ring.Member{
-			Node: s.cfg.Self, Replica: s.replica, State: ring.Joining,
-			Weight: s.cfg.Weight, Zone: s.cfg.Zone, Epoch: 1,
+		m = ring.Member{Node: s.cfg.Self, State: ring.Joining, Epoch: 1}
+		s.describe(&m)
+	case s.leaving.begun() && m.State == ring.Gone:
+		return leaveRetry, s.concludeLeaving()
+	case m.State == ring.Gone:
+		s.log.Info("this node had been given up; it joins again")
+		m.State, m.Epoch = ring.Joining, m.Epoch+1
+		s.describe(&m)
+	case m.State == ring.Leaving:
+		s.leaving.begin()
+		if !s.succeeded(v) {
+			return leaveRetry, nil
 		}
+		m.State = ring.Gone
+		s.log.Info("others have taken over: no longer in the ring")
+	case m.Replica != id.replica || m.Weight != s.cfg.Weight || m.Zone != s.cfg.Zone:
+		s.log.Info("the ring is told of this node anew", "replica", id.replica, "weight", s.cfg.Weight, "zone", s.cfg.Zone,
+			"old weight", m.Weight, "old zone", m.Zone)
+		m.Epoch++
+		s.describe(&m)
 	case m.State == ring.Joining && s.allCaughtUp():
 		m.State = ring.Active
 		s.log.Info("caught up: active in the ring")
 	default:
-		return nil
+		return advanceNow, nil
 	}
 	v.Set(m)
-	return s.adopt(v)
+	return advanceNow, s.adopt(v)
+}
+
+// describe enters what this node says of itself.
+func (s *Store) describe(m *ring.Member) {
+	m.Replica, m.Weight, m.Zone = s.identity.now().replica, s.cfg.Weight, s.cfg.Zone
 }
 
 // allCaughtUp says whether every partition that this node stores may be read.

@@ -10,6 +10,13 @@ type metrics struct {
 	fetched    prometheus.Counter
 	malformed  prometheus.Counter
 	clockAhead prometheus.Counter
+
+	fetchedBytes prometheus.Counter
+	snapshots    prometheus.Counter
+	hints        prometheus.Counter
+	dropped      prometheus.Counter
+	incarnations prometheus.Counter
+	shunned      prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, s *Store) *metrics {
@@ -25,6 +32,12 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 		malformed:  counter("malformed_messages_total", "Messages of peers refused because they could not be read."),
 		clockAhead: counter("clock_ahead_total", "Writes stored whose timestamp lies over 60 s ahead of this clock."),
 	}
+	m.fetchedBytes = counter("fetched_bytes_total", "Bytes of rows and dots that anti-entropy brought here.")
+	m.snapshots = counter("snapshots_total", "Snapshots begun because what was missing here is no longer logged elsewhere.")
+	m.hints = counter("hints_total", "Writes taken as a stand-in because no owner could be reached.")
+	m.dropped = counter("dropped_copies_total", "Copies of partitions dropped after every owner had proved to have them.")
+	m.incarnations = counter("incarnations_total", "New incarnations of this node, because its disk was not proved to be the newest.")
+	m.shunned = counter("shunned_messages_total", "Messages left unread because their sender sent too many malformed ones.")
 	if r == nil {
 		return m
 	}
@@ -36,6 +49,15 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 		defer s.outbox.mu.Unlock()
 		return float64(s.outbox.bytes)
 	})
-	r.MustRegister(m.applied, m.published, m.pushed, m.rounds, m.fetched, m.malformed, m.clockAhead, unacked)
+	r.MustRegister(m.applied, m.published, m.pushed, m.rounds, m.fetched, m.malformed, m.clockAhead, unacked,
+		m.fetchedBytes, m.snapshots, m.hints, m.dropped, m.incarnations, m.shunned)
+	total := func(name, help string, of func(Totals) int64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "grapevine", Subsystem: "replica", Name: name, Help: help},
+			func() float64 { return float64(of(s.Totals())) }))
+	}
+	total("log_entries", "Writes logged until every owner is known to have them.", func(t Totals) int64 { return t.LogEntries })
+	total("marked_rows", "Rows that remember a removal until what it removed has come.", func(t Totals) int64 { return t.Marks })
+	total("hint_bytes", "Bytes kept for owners that could not be reached.", func(t Totals) int64 { return t.HintBytes })
+	total("moved_bytes", "Bytes of copies that moved away, kept until every owner has proved its own.", func(t Totals) int64 { return t.MovedBytes })
 	return m
 }

@@ -28,36 +28,50 @@ type delivery struct {
 	batch batch
 	size  int // bytes: an estimate while open, then of message
 
-	message []byte    // nil while open
-	sent    time.Time // when it was sealed
+	message []byte        // nil while open
+	sent    time.Time     // when it was sealed
+	sealed  chan struct{} // closed then
 
 	mu       sync.Mutex
-	acked    map[p2p.NodeID]bool
-	progress chan struct{} // closed and replaced when copies may have changed
+	acked    map[p2p.NodeID]bool         // who has it on disk, and whether that copy counts
+	standIns map[p2p.NodeID]standInState // asked to keep it for owners that are away
+	progress chan struct{}               // closed and replaced when copies may have changed
 }
 
-// copies counts durable copies, this node's included. Nodes that are only coming
-// to own the data are not counted.
-func (d *delivery) copies(alive func(p2p.NodeID) bool) (have, possible int, progress <-chan struct{}) {
+// copies counts durable copies, this node's included. Those of nodes that are only
+// coming to own the data, or have not caught up, are not counted; those of
+// stand-ins are unless owners are asked for.
+func (d *delivery) copies(alive func(p2p.NodeID) bool, ownersOnly bool) (have, possible int, progress <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	have, possible = 1, 1
 	for _, o := range d.topic.owners {
+		counts, acked := d.acked[o]
 		switch {
-		case d.acked[o]:
+		case counts:
 			have++
 			possible++
-		case alive(o):
+		case !acked && alive(o):
+			possible++
+		}
+	}
+	for peer, state := range d.standIns {
+		switch {
+		case ownersOnly:
+		case state == keeps:
+			have++
+			possible++
+		case state == asked && alive(peer):
 			possible++
 		}
 	}
 	return have, possible, d.progress
 }
 
-func (d *delivery) ack(from p2p.NodeID) {
+func (d *delivery) ack(from p2p.NodeID, counts bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.acked[from] = true
+	d.acked[from] = d.acked[from] || counts
 	d.wake()
 }
 
@@ -72,7 +86,7 @@ func (d *delivery) outstanding(alive func(p2p.NodeID) bool) []p2p.NodeID {
 	defer d.mu.Unlock()
 	var out []p2p.NodeID
 	for _, peer := range d.topic.peers {
-		if !d.acked[peer] && alive(peer) {
+		if _, acked := d.acked[peer]; !acked && alive(peer) {
 			out = append(out, peer)
 		}
 	}
@@ -82,7 +96,8 @@ func (d *delivery) outstanding(alive func(p2p.NodeID) bool) []p2p.NodeID {
 func (d *delivery) hasAck(peer p2p.NodeID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.acked[peer]
+	_, acked := d.acked[peer]
+	return acked
 }
 
 // outbox holds the batches that some reachable owner has not acknowledged.
@@ -115,8 +130,8 @@ func (o *outbox) add(set *ownerSet, delta delta, size int, start func() batch) (
 	if d == nil || d.size+size > maxBatchBytes {
 		o.next++
 		d = &delivery{
-			topic: set, batch: start(), acked: map[p2p.NodeID]bool{},
-			progress: make(chan struct{}),
+			topic: set, batch: start(), sealed: make(chan struct{}),
+			acked: map[p2p.NodeID]bool{}, progress: make(chan struct{}),
 		}
 		d.batch.number = o.next
 		o.pending[o.next], o.open[set], isNew = d, d, true
@@ -140,6 +155,7 @@ func (o *outbox) seal(d *delivery, now time.Time) {
 	d.batch.deltas = nil
 	o.bytes += len(d.message) - d.size
 	d.size = len(d.message)
+	close(d.sealed)
 	for o.bytes > maxUnacked && len(o.order) > 1 && o.order[0].message != nil && o.order[0] != d {
 		o.dropLocked(o.order[0])
 		o.order = o.order[1:]
@@ -160,9 +176,9 @@ func (o *outbox) dropLocked(d *delivery) {
 	o.eased = make(chan struct{})
 }
 
-// acked notes a peer's acknowledgement and drops the delivery when all that are
-// reachable have it.
-func (o *outbox) acked(number uint64, from p2p.NodeID, now time.Time, alive func(p2p.NodeID) bool) {
+// acked notes a peer's acknowledgement, which counts unless the peer lags, and
+// drops the delivery when all that are reachable have it.
+func (o *outbox) acked(number uint64, from p2p.NodeID, lags bool, now time.Time, alive func(p2p.NodeID) bool) {
 	o.mu.Lock()
 	d := o.pending[number]
 	if d == nil || d.message == nil { // done with, or not sent yet and so not theirs to acknowledge
@@ -171,7 +187,7 @@ func (o *outbox) acked(number uint64, from p2p.NodeID, now time.Time, alive func
 	}
 	o.latency += (now.Sub(d.sent) - o.latency) / 16
 	o.mu.Unlock()
-	d.ack(from)
+	d.ack(from, !lags)
 	if len(d.outstanding(alive)) == 0 {
 		o.mu.Lock()
 		o.dropLocked(d)
@@ -351,10 +367,12 @@ func (s *Store) push(ctx context.Context, d *delivery, peer p2p.NodeID) error {
 	ctx, cancel := context.WithTimeout(ctx, maxAckTimeout)
 	defer cancel()
 	s.metrics.pushed.Inc()
-	if _, err := s.cfg.Transport.Call(ctx, peer, protoPush, d.message); err != nil {
-		return err
+	reply, err := s.cfg.Transport.Call(ctx, peer, protoPush, d.message)
+	if err != nil {
+		return localError(err)
 	}
-	s.outbox.acked(d.batch.number, peer, s.cfg.Now(), s.alive)
+	lags := len(reply) != 1 || reply[0] != ackCopy
+	s.outbox.acked(d.batch.number, peer, lags, s.cfg.Now(), s.alive)
 	return nil
 }
 

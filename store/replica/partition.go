@@ -10,45 +10,101 @@ import (
 	"grapevine/p2p"
 )
 
-// partition is this node's state of one partition that it stores.
+// partition is this node's state of one partition.
 type partition struct {
 	mu sync.Mutex
 	// vector says which dots are applied and durable here. Only the applier
 	// writes it, after the commit and never before, so that whoever finds a dot in
 	// it finds its effect in the engine.
 	vector *causal.Vector
+	rec    *record
 	digest uint64 // of vector; 0 when not known
-	rows   int    // stored, visible or not
+	tally  tally
+	added  time.Time // when the last dots were applied
 	// caughtUp says that reads may be served: the vector has covered what each
 	// reachable owner had when this node came to own the partition.
 	caughtUp bool
 	// covered are the peers whose vector of after our coming has been covered.
 	covered map[p2p.NodeID]bool
-	since   time.Time // when this node came to store the partition, or started
-	// handed are the peers known to have all that is here. It is kept for a copy
-	// that this node no longer counts for.
-	handed map[p2p.NodeID]bool
+	// whole is set when one of them had a complete copy.
+	whole bool
+	since time.Time // when this node came to store the partition, or started
+	// theirs is what each peer was last known to have: at least that is on its disk,
+	// as long as it keeps the disk.
+	theirs   map[p2p.NodeID]*causal.Vector
+	transfer *transfer // under way, nil for none
+
+	// fetching is held by who fetches from a peer, so that nothing comes twice.
+	fetching sync.Mutex
+}
+
+// tally counts what is stored of a partition.
+type tally struct {
+	rows   int   // visible or not
+	marks  int   // rows that remember removals of births still to come
+	logged int   // entries of the log of dots
+	bytes  int64 // of rows with their keys
+}
+
+func (t *tally) add(o tally) {
+	t.rows += o.rows
+	t.marks += o.marks
+	t.logged += o.logged
+	t.bytes += o.bytes
 }
 
 func newPartition(now time.Time) *partition {
 	return &partition{
-		vector: causal.NewVector(), since: now,
-		covered: map[p2p.NodeID]bool{}, handed: map[p2p.NodeID]bool{},
+		vector: causal.NewVector(), rec: newRecord(), since: now,
+		covered: map[p2p.NodeID]bool{}, theirs: map[p2p.NodeID]*causal.Vector{},
 	}
+}
+
+// record gives the installed record, which must not be changed.
+func (p *partition) record() *record {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rec
+}
+
+// empty says whether nothing at all is stored here.
+func (p *partition) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.vector.Empty() && p.tally.rows == 0 && !p.rec.dropping
 }
 
 // owes says whether there is something here that a peer may not have.
 func (p *partition) owes(peer p2p.NodeID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.handed[peer] && !p.vector.Empty()
+	theirs := p.theirs[peer]
+	return !p.vector.Empty() && (theirs == nil || !theirs.Covers(p.vector))
 }
 
-// handOver notes that a peer has theirs, and whether that is all there is here.
-func (p *partition) handOver(peer p2p.NodeID, theirs *causal.Vector) {
+// hasSeen notes what a peer has, at least. The vector is not changed any more.
+func (p *partition) hasSeen(peer p2p.NodeID, theirs *causal.Vector) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.handed[peer] = theirs.Covers(p.vector)
+	p.theirs[peer] = theirs
+}
+
+// forget drops what was known of a peer's disk.
+func (p *partition) forget(peer p2p.NodeID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.theirs, peer)
+	delete(p.covered, peer)
+}
+
+// equals notes that a peer's vector was equal to this node's when that had the
+// digest. It matters while there is something to become stable.
+func (p *partition) equals(peer p2p.NodeID, digest uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.digest == digest && p.tally.logged > 0 {
+		p.theirs[peer] = p.vector.Clone()
+	}
 }
 
 // sees says whether all dots are applied here.
@@ -70,14 +126,27 @@ func (p *partition) snapshot() *causal.Vector {
 	return p.vector.Clone()
 }
 
-// add records dots as applied, and the change in the number of rows.
-func (p *partition) add(dots *causal.Vector, rows int) {
+// add records what a commit brought: dots, a new record unless nil, and the
+// change in what is stored.
+func (p *partition) add(dots *causal.Vector, rec *record, grown tally, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.vector.Merge(dots)
-	clear(p.handed)
-	p.digest = 0
-	p.rows += rows
+	if !dots.Empty() {
+		p.vector.Merge(dots)
+		p.digest, p.added = 0, now
+	}
+	if rec != nil {
+		p.rec = rec
+	}
+	p.tally.add(grown)
+}
+
+// vanish makes the copy one that has seen nothing.
+func (p *partition) vanish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.vector, p.digest, p.caughtUp, p.whole = causal.NewVector(), 0, false, false
+	clear(p.covered)
 }
 
 // vectorDigest is equal for equal vectors and never 0.
@@ -88,6 +157,55 @@ func (p *partition) vectorDigest() uint64 {
 		p.digest = xxh3.Hash(p.vector.Append(nil)) | 1
 	}
 	return p.digest
+}
+
+// Transfer is a partition on its way here.
+type Transfer struct {
+	From     p2p.NodeID
+	Snapshot bool  // all rows, because what is missing is no longer logged
+	Rows     int64 // so far
+	Bytes    int64 // so far
+	Started  time.Time
+}
+
+// transfer is a Transfer that is counted by who fetches and shown to others.
+type transfer struct {
+	mu   sync.Mutex
+	seen Transfer
+}
+
+func (t *transfer) note(rows int, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen.Rows += int64(rows)
+	t.seen.Bytes += bytes
+}
+
+func (t *transfer) isSnapshot() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen.Snapshot = true
+}
+
+func (t *transfer) show() *Transfer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seen := t.seen
+	return &seen
+}
+
+func (p *partition) beginTransfer(from p2p.NodeID, now time.Time) *transfer {
+	t := &transfer{seen: Transfer{From: from, Started: now}}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.transfer = t
+	return t
+}
+
+func (p *partition) endTransfer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.transfer = nil
 }
 
 func (p *partition) ready() bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (d demand) dots() ([]causal.Dot, error) {
 // serves says whether this node may answer reads of a partition.
 func (s *Store) serves(p store.Partition) bool {
 	place := s.placement.Load()
-	return place != nil && place.own[p] && s.partitions[p].ready()
+	return place != nil && place.own[p] && (s.partitions[p].ready() || mutated(serveBeforeCaughtUp))
 }
 
 // meet waits until this node can answer a read as demanded, or says why not.
@@ -140,17 +141,36 @@ func (s *Store) consult(ctx context.Context, p store.Partition) error {
 	return nil
 }
 
-// catchUpWith brings here what a peer has seen of a partition.
+// catchUpWith brings here what a peer that is ready has seen of a partition. One
+// that has not caught up has an answer, but not an owner's.
 func (s *Store) catchUpWith(ctx context.Context, peer p2p.NodeID, p store.Partition) error {
 	if !s.alive(peer) {
 		return p2p.ErrUnreachable
 	}
-	theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
+	answer, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
 	if err != nil {
 		return err
 	}
-	return s.fetch(ctx, peer, p, theirs[0])
+	if !answer.ready(p) {
+		return errNotServing
+	}
+	for {
+		err := s.fetch(ctx, peer, p, answer.vectors[0])
+		if !errors.Is(err, errBusy) {
+			return err
+		}
+		applied := s.applied.wait()
+		select {
+		case <-applied:
+		case <-time.After(busyRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
+
+// busyRetry is how long a quorum read waits for a fetch under way to end.
+const busyRetry = 10 * time.Millisecond
 
 func (s *Store) getLocal(ks []store.Key) ([]crdt.Row, error) {
 	rows := make([]crdt.Row, len(ks))

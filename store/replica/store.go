@@ -2,9 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,13 +31,17 @@ type Config struct {
 	// Found is the cluster to found when the engine holds no ring view. Nil means
 	// to learn the view from a member.
 	Found  *ring.Cluster
-	Weight uint32 // 100 is an ordinary node; the default
+	Weight uint32 // share of the data: 100 is an ordinary node, 0 owns nothing
 	Zone   string
 
 	// Indexed says of which families ScanIndex can be asked.
 	Indexed func(store.Family) bool
 	// Invalidate is told of every changed row.
 	Invalidate store.Invalidator
+	// Coordinated, when not nil, is told of every write that this node coordinated,
+	// as the change that it makes to each row, when it is durable and before it is
+	// acknowledged: what a test compares the cluster with. It must not block.
+	Coordinated func(store.Partition, causal.Dot, []store.Entry)
 
 	// SyncEvery is the mean time between rounds of anti-entropy; default 1 s.
 	SyncEvery time.Duration
@@ -55,10 +56,12 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	engine  store.Engine
-	replica causal.Replica
 	clock   *hlc.Clock
 	started time.Time
 	metrics *metrics
+
+	identity      identities
+	awaitingProof atomic.Bool // a reachable member has not vouched for the identity yet
 
 	viewMu sync.Mutex
 	view   *ring.View // nil before this node has joined
@@ -78,11 +81,15 @@ type Store struct {
 	topics     *topics
 	ringGossip p2p.Topic
 	kicks      chan kick
-	silent     map[p2p.NodeID]time.Time // used by runSync: since when a peer does not answer
+	syncing    syncing
+	leaving    leaving
+	guard      guard
 
-	applied     broadcast // dots were applied
-	appended    signal    // changes were logged
-	progress    signal    // partitions have caught up
+	lastLocal   atomic.Int64 // when a client last wrote here, in Unix nanoseconds
+	applied     broadcast    // dots were applied
+	covered     broadcast    // something more is covered of what a peer has
+	appended    signal       // changes were logged
+	progress    signal       // partitions have caught up
 	ringChanged signal
 
 	ctx    context.Context
@@ -98,7 +105,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: cfg.Now(),
 		known: make(chan struct{}), queue: make(chan work, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
-		kicks: make(chan kick, 64), silent: map[p2p.NodeID]time.Time{},
+		kicks: make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
 	}
 	s.topics = &topics{broadcaster: cfg.Broadcaster, receive: s.receiveGossip, joined: map[string]p2p.Topic{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -116,16 +123,13 @@ func Open(cfg Config) (*Store, error) {
 		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("replica: %w", err)
 	}
-	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runWatch, s.runSync, s.runMembership} {
+	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runWatch, s.runSync, s.runMembership, s.runProof} {
 		s.done.Go(run)
 	}
 	return s, nil
 }
 
 func (c *Config) setDefaults() {
-	if c.Weight == 0 {
-		c.Weight = 100
-	}
 	if c.SyncEvery == 0 {
 		c.SyncEvery = time.Second
 	}
@@ -147,21 +151,25 @@ func (s *Store) Close() error {
 }
 
 // Replica is the incarnation of this node's disk.
-func (s *Store) Replica() causal.Replica { return s.replica }
+func (s *Store) Replica() causal.Replica { return s.identity.now().replica }
 
 // Serving is closed when the store knows the ring and takes requests.
 func (s *Store) Serving() <-chan struct{} { return s.known }
 
 func (s *Store) register() {
 	t := s.cfg.Transport
-	t.Handle(protoRing, s.handleRing)
-	t.Handle(protoAck, s.afterJoin(s.handleAck))
-	t.Handle(protoPush, s.afterJoin(s.handlePush))
+	t.Handle(protoRing, s.guarded(s.handleRing))
+	t.Handle(protoAck, s.guarded(s.afterJoin(s.handleAck)))
+	t.Handle(protoPush, s.guarded(s.afterJoin(s.handlePush)))
+	t.Handle(protoHold, s.guarded(s.afterJoin(s.handleHold)))
 	handle(s, protoSync, s.handleSync)
 	handle(s, protoVecs, s.handleVecs)
 	handle(s, protoFetch, s.handleFetch)
+	handle(s, protoSnapshot, s.handleSnapshot)
+	handle(s, protoSeen, s.handleSeen)
 	handle(s, protoRead, s.handleRead)
 	handle(s, protoWrite, s.handleWrite)
+	handle(s, protoRestore, s.handleRestore)
 }
 
 // afterJoin refuses requests that need the ring before this node knows it.
@@ -172,42 +180,6 @@ func (s *Store) afterJoin(h p2p.Handler) p2p.Handler {
 		}
 		return h(ctx, from, request)
 	}
-}
-
-// loadIdentity reads this incarnation and its clock, or draws a new one.
-func (s *Store) loadIdentity() error {
-	var floor hlc.Timestamp
-	err := s.engine.View(func(snapshot store.Snapshot) error {
-		id, _, err := snapshot.Get(metaKey(metaReplica))
-		if len(id) == 8 {
-			s.replica = causal.Replica(binary.BigEndian.Uint64(id))
-		}
-		if err != nil {
-			return err
-		}
-		at, _, err := snapshot.Get(metaKey(metaClock))
-		if len(at) == 8 {
-			floor = hlc.Timestamp(binary.BigEndian.Uint64(at))
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("replica: reading identity: %w", err)
-	}
-	s.clock = hlc.NewClock(s.cfg.Now, floor)
-	if s.replica != 0 {
-		return nil
-	}
-	var id [8]byte
-	rand.Read(id[:])
-	id[0] |= 0x80 // never 0
-	var b store.Batch
-	b.Put(metaKey(metaReplica), id[:])
-	if err := s.engine.Commit(s.ctx, &b); err != nil {
-		return fmt.Errorf("replica: writing identity: %w", err)
-	}
-	s.replica = causal.Replica(binary.BigEndian.Uint64(id[:]))
-	return nil
 }
 
 // loadView takes up the ring view of the last run, or founds the cluster.
@@ -234,63 +206,10 @@ func (s *Store) loadView() error {
 	}
 	v := ring.NewView(*s.cfg.Found)
 	v.Set(ring.Member{
-		Node: s.cfg.Self, Replica: s.replica, State: ring.Active,
+		Node: s.cfg.Self, Replica: s.identity.now().replica, State: ring.Active,
 		Weight: s.cfg.Weight, Zone: s.cfg.Zone, Epoch: 1,
 	})
 	return s.adopt(v)
-}
-
-// loadPartitions rebuilds the version vectors from the log of dots, which holds
-// a dot if and only if its effects are in the engine, and counts the rows.
-func (s *Store) loadPartitions(pl *placement) error {
-	partitions := make([]*partition, pl.ring.Partitions())
-	for i := range partitions {
-		partitions[i] = newPartition(s.started)
-		// A partition that nobody else stores has nobody to catch up with.
-		partitions[i].caughtUp = pl.own[i] && len(pl.sets[i].owners) == 0
-	}
-	err := s.engine.View(func(snapshot store.Snapshot) error {
-		var failed error
-		err := snapshot.Scan([]byte{spaceDots}, nil, false, func(key, _ []byte) bool {
-			p, d, err := parseDotKey(key)
-			if err == nil && int(p) >= len(partitions) {
-				err = errors.New("a logged dot lies in no partition")
-			}
-			if failed = err; err != nil {
-				return false
-			}
-			partitions[p].vector.Add(d)
-			return true
-		})
-		if err == nil {
-			err = failed
-		}
-		if err != nil {
-			return err
-		}
-		return snapshot.Scan([]byte{spaceData}, nil, false, func(key, _ []byte) bool {
-			if len(key) >= 4 {
-				partitions[pl.ring.PartitionOf(store.Slot(binary.BigEndian.Uint16(key[1:])))].rows++
-			}
-			return true
-		})
-	})
-	if err != nil {
-		return err
-	}
-	s.partitions = partitions
-	return s.loadLastChange()
-}
-
-func (s *Store) loadLastChange() error {
-	return s.engine.View(func(snapshot store.Snapshot) error {
-		return snapshot.Scan([]byte{spaceChanges}, nil, true, func(key, _ []byte) bool {
-			if len(key) == 9 {
-				s.lastChange.Store(binary.BigEndian.Uint64(key[1:]))
-			}
-			return false
-		})
-	})
 }
 
 // partitionOf maps slots to partitions. It needs the ring.
@@ -302,7 +221,7 @@ func (s *Store) partitionOf(slot store.Slot) store.Partition {
 	return pl.ring.PartitionOf(slot)
 }
 
-// stores says whether this node keeps a copy of a partition.
+// stores says whether the ring wants this node to keep a copy of a partition.
 func (s *Store) stores(p store.Partition) bool { return s.placement.Load().hold[p] }
 
 // broadcast wakes all who wait for the next event.

@@ -2,16 +2,13 @@ package replica
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
-	"github.com/zeebo/xxh3"
-
-	"grapevine/crdt/causal"
 	"grapevine/p2p"
 	"grapevine/store"
 )
@@ -24,28 +21,6 @@ const (
 	fewMissing  = 4096                   // dots that are given that time to come
 	vectorChunk = 64                     // partitions per exchange of vectors
 )
-
-// syncRequest opens a round. Equal digests end it: that is all an idle cluster
-// says.
-type syncRequest struct {
-	Ring   uint64 `cbor:"1,keyasint"`
-	Digest uint64 `cbor:"2,keyasint"` // over the vectors of all shared partitions
-}
-
-type syncReply struct {
-	Ring    uint64   `cbor:"1,keyasint"`
-	Same    bool     `cbor:"2,keyasint"`
-	Digests []uint64 `cbor:"3,keyasint,omitempty"` // one per shared partition, ascending
-}
-
-type vecsRequest struct {
-	Partitions []store.Partition `cbor:"1,keyasint"`
-	Vectors    [][]byte          `cbor:"2,keyasint"` // the caller's
-}
-
-type vecsReply struct {
-	Vectors [][]byte `cbor:"1,keyasint"` // the peer's, in the order asked
-}
 
 // kick asks for a round with a peer soon, or with all when it names none; or for
 // some partitions of which the peer has shown to have more than this node.
@@ -94,6 +69,62 @@ func (s *Store) runWatch() {
 	}
 }
 
+// syncing is who is being synced with: one round at a time with each peer, and
+// with several peers at once.
+type syncing struct {
+	mu     sync.Mutex
+	busy   map[p2p.NodeID]bool
+	again  map[p2p.NodeID]kick      // to follow the round under way
+	silent map[p2p.NodeID]time.Time // since when a peer does not answer
+}
+
+// begin says whether a round may begin. If not, what is asked for follows the one
+// under way.
+func (y *syncing) begin(peer p2p.NodeID, k kick) bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.busy == nil {
+		y.busy, y.again, y.silent = map[p2p.NodeID]bool{}, map[p2p.NodeID]kick{}, map[p2p.NodeID]time.Time{}
+	}
+	if y.busy[peer] {
+		y.again[peer] = k
+		return false
+	}
+	y.busy[peer] = true
+	return true
+}
+
+// next gives what was asked for meanwhile, or ends the work with the peer.
+func (y *syncing) next(peer p2p.NodeID) (kick, bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	k, more := y.again[peer]
+	delete(y.again, peer)
+	if !more {
+		delete(y.busy, peer)
+	}
+	return k, more
+}
+
+// answers notes whether a peer does.
+func (y *syncing) answers(peer p2p.NodeID, does bool, now time.Time) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if does {
+		delete(y.silent, peer)
+	} else if y.silent[peer].IsZero() {
+		y.silent[peer] = now
+	}
+}
+
+// silentFor says whether a peer has not answered for some time.
+func (y *syncing) silentFor(peer p2p.NodeID, now time.Time, long time.Duration) bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	since, silent := y.silent[peer]
+	return silent && now.Sub(since) >= long
+}
+
 // runSync compares this node's vectors with one peer after the other, and at
 // once where it is kicked.
 func (s *Store) runSync() {
@@ -102,31 +133,37 @@ func (s *Store) runSync() {
 	case <-s.ctx.Done():
 		return
 	}
-	for turn := 0; ; turn++ {
+	for turn := 0; ; {
 		peers := s.peers()
 		s.trustWhatIsCovered()
-		wait := s.cfg.SyncEvery*3/4 + rand.N(s.cfg.SyncEvery/2)
-		if !s.allCaughtUp() {
-			wait = syncHurry
-		}
-		timer := time.NewTimer(wait)
+		s.tidy()
+		timer := time.NewTimer(s.syncPause())
 		select {
 		case <-timer.C:
-			if len(peers) > 0 {
-				s.syncWith(peers[turn%len(peers)])
+			if turn++; len(peers) > 0 {
+				s.syncWith(peers[turn%len(peers)], kick{})
 			}
 		case k := <-s.kicks:
 			for _, p := range peers {
 				if k.peer == "" || k.peer == p {
-					s.syncWith(p, k.partitions...)
+					s.syncWith(p, k)
 				}
 			}
+		case <-s.covered.wait():
 		case <-s.ctx.Done():
 			timer.Stop()
 			return
 		}
 		timer.Stop()
 	}
+}
+
+// syncPause is the time between rounds.
+func (s *Store) syncPause() time.Duration {
+	if !s.allCaughtUp() {
+		return syncHurry
+	}
+	return s.cfg.SyncEvery*3/4 + rand.N(s.cfg.SyncEvery/2)
 }
 
 // peers gives the reachable members of the ring but this node.
@@ -140,19 +177,27 @@ func (s *Store) peers() []p2p.NodeID {
 	return out
 }
 
-// syncWith fetches what a peer has more of, in the given partitions or wherever a
-// round finds it.
-func (s *Store) syncWith(peer p2p.NodeID, ps ...store.Partition) {
-	var err error
+// syncWith has fetched what a peer has more of, in the partitions of a kick or
+// wherever a round finds it.
+func (s *Store) syncWith(peer p2p.NodeID, k kick) {
+	if s.syncing.begin(peer, k) {
+		s.spawn(func() {
+			for more := true; more; k, more = s.syncing.next(peer) {
+				if err := s.syncOnce(peer, k.partitions); err != nil && s.ctx.Err() == nil {
+					s.log.Debug("sync round failed", "peer", peer.Short(), "error", err)
+				}
+				s.covered.broadcast()
+			}
+		})
+	}
+}
+
+func (s *Store) syncOnce(peer p2p.NodeID, ps []store.Partition) error {
 	if len(ps) > 0 {
-		err = s.reconcile(peer, ps)
-	} else {
-		s.metrics.rounds.Inc()
-		err = s.round(peer)
+		return s.reconcile(peer, ps)
 	}
-	if err != nil && s.ctx.Err() == nil {
-		s.log.Debug("sync round failed", "peer", peer.Short(), "error", err)
-	}
+	s.metrics.rounds.Inc()
+	return s.round(peer)
 }
 
 // round brings here whatever a peer has seen and this node has not.
@@ -173,21 +218,24 @@ func (s *Store) round(peer p2p.NodeID) error {
 		return nil
 	}
 	if reply.Same {
-		s.noteCovered(peer, shared)
+		s.noteEqual(peer, shared, digests)
+		s.noteCovered(peer, shared, reply.Incomplete)
 		return s.handOver(peer, place)
 	}
 	if len(reply.Digests) != len(shared) {
 		return fmt.Errorf("%d digests for %d partitions", len(reply.Digests), len(shared))
 	}
 	var same, differing []store.Partition
+	var sameDigests []uint64
 	for i, p := range shared {
 		if reply.Digests[i] == digests[i] {
-			same = append(same, p)
+			same, sameDigests = append(same, p), append(sameDigests, digests[i])
 		} else {
 			differing = append(differing, p)
 		}
 	}
-	s.noteCovered(peer, same)
+	s.noteEqual(peer, same, sameDigests)
+	s.noteCovered(peer, same, reply.Incomplete)
 	for len(differing) > 0 {
 		n := min(len(differing), vectorChunk)
 		if err := s.reconcile(peer, differing[:n]); err != nil {
@@ -202,17 +250,15 @@ func (s *Store) round(peer p2p.NodeID) error {
 func (s *Store) greet(peer p2p.NodeID, request syncRequest) (reply syncReply, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, helloWait)
 	defer cancel()
-	if err = s.call(ctx, peer, protoSync, request, &reply); err == nil {
-		delete(s.silent, peer)
-	} else if s.silent[peer].IsZero() {
-		s.silent[peer] = s.cfg.Now()
-	}
+	err = s.call(ctx, peer, protoSync, request, &reply)
+	s.syncing.answers(peer, err == nil, s.cfg.Now())
 	return reply, err
 }
 
 // handOver shows a peer the vectors of its partitions of which this node has a
-// copy that no longer counts: a write may stand there that was acknowledged while
-// nobody else could be reached. The peer fetches what it lacks.
+// copy that does not count: hints, and what moved away, among which may be a write
+// that was acknowledged while nobody else could be reached. The peer fetches what
+// it lacks.
 func (s *Store) handOver(peer p2p.NodeID, place *placement) error {
 	var owed []store.Partition
 	for i, set := range place.sets {
@@ -221,12 +267,8 @@ func (s *Store) handOver(peer p2p.NodeID, place *placement) error {
 		}
 	}
 	for ps := range slices.Chunk(owed, vectorChunk) {
-		theirs, err := s.exchangeVectors(s.ctx, peer, ps)
-		if err != nil {
+		if _, err := s.exchangeVectors(s.ctx, peer, ps); err != nil {
 			return err
-		}
-		for i, p := range ps {
-			s.partitions[p].handOver(peer, theirs[i])
 		}
 	}
 	return nil
@@ -234,136 +276,28 @@ func (s *Store) handOver(peer p2p.NodeID, place *placement) error {
 
 // reconcile exchanges vectors of some partitions and fetches what is missing.
 func (s *Store) reconcile(peer p2p.NodeID, ps []store.Partition) error {
-	theirs, err := s.exchangeVectors(s.ctx, peer, ps)
+	answer, err := s.exchangeVectors(s.ctx, peer, ps)
 	if err != nil {
 		return err
 	}
 	var missing uint64
 	for i, p := range ps {
-		missing += s.partitions[p].snapshot().Missing(theirs[i]).Len()
+		missing += s.partitions[p].snapshot().Missing(answer.vectors[i]).Len()
 	}
-	if missing == 0 {
-		s.noteCovered(peer, ps)
-		return nil
-	}
-	if missing < fewMissing && s.allCaughtUp() && !sleep(s.ctx, inFlight) {
+	if 0 < missing && missing < fewMissing && s.allCaughtUp() && !sleep(s.ctx, inFlight) {
 		return s.ctx.Err()
 	}
 	for i, p := range ps {
-		if err := s.fetch(s.ctx, peer, p, theirs[i]); err != nil {
+		if !s.stores(p) {
+			continue // the ring moved on: what is not kept here is not fetched
+		}
+		if err := s.fetch(s.ctx, peer, p, answer.vectors[i]); errors.Is(err, errBusy) {
+			continue
+		} else if err != nil {
 			return err
 		}
-		s.noteCovered(peer, ps[i:i+1])
+		s.noteCovered(peer, ps[i:i+1], answer.incomplete())
+		s.covered.broadcast()
 	}
 	return nil
-}
-
-// exchangeVectors gives a peer's vectors and tells it ours.
-func (s *Store) exchangeVectors(ctx context.Context, peer p2p.NodeID, ps []store.Partition) ([]*causal.Vector, error) {
-	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
-	defer cancel()
-	request := vecsRequest{Partitions: ps}
-	for _, p := range ps {
-		request.Vectors = append(request.Vectors, s.partitions[p].snapshot().Append(nil))
-	}
-	var reply vecsReply
-	if err := s.call(ctx, peer, protoVecs, request, &reply); err != nil {
-		return nil, err
-	}
-	if len(reply.Vectors) != len(ps) {
-		return nil, errMalformed
-	}
-	out := make([]*causal.Vector, len(ps))
-	for i, b := range reply.Vectors {
-		v, _, err := causal.ConsumeVector(b)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = v
-	}
-	return out, nil
-}
-
-func (s *Store) handleSync(_ context.Context, peer p2p.NodeID, request syncRequest) (syncReply, error) {
-	place := s.placement.Load()
-	reply := syncReply{Ring: place.ring.Digest()}
-	if request.Ring != reply.Ring {
-		return reply, nil
-	}
-	digests := s.vectorDigests(place.shared(peer))
-	if reply.Same = combine(digests) == request.Digest; !reply.Same {
-		reply.Digests = digests
-	}
-	return reply, nil
-}
-
-// handleVecs answers with this node's vectors, and has fetched what the caller's
-// show to be missing here.
-func (s *Store) handleVecs(_ context.Context, peer p2p.NodeID, request vecsRequest) (vecsReply, error) {
-	if len(request.Partitions) != len(request.Vectors) || len(request.Partitions) > len(s.partitions) {
-		return vecsReply{}, errMalformed
-	}
-	var reply vecsReply
-	behind := kick{peer: peer}
-	for i, id := range request.Partitions {
-		if int(id) >= len(s.partitions) {
-			return vecsReply{}, errMalformed
-		}
-		theirs, _, err := causal.ConsumeVector(request.Vectors[i])
-		if err != nil {
-			return vecsReply{}, err
-		}
-		mine := s.partitions[id].snapshot()
-		if s.stores(id) && !mine.Covers(theirs) {
-			behind.partitions = append(behind.partitions, id)
-		}
-		reply.Vectors = append(reply.Vectors, mine.Append(nil))
-	}
-	if len(behind.partitions) > 0 {
-		s.kick(behind)
-	}
-	return reply, nil
-}
-
-func (s *Store) vectorDigests(ps []store.Partition) []uint64 {
-	digests := make([]uint64, len(ps))
-	for i, p := range ps {
-		digests[i] = s.partitions[p].vectorDigest()
-	}
-	return digests
-}
-
-func combine(digests []uint64) uint64 {
-	b := make([]byte, 0, 8*len(digests))
-	for _, d := range digests {
-		b = binary.BigEndian.AppendUint64(b, d)
-	}
-	return xxh3.Hash(b)
-}
-
-// errNoProgress ends a fetch whose peer has nothing of what it said it had.
-var errNoProgress = errors.New("replica: the peer sent none of the missing dots")
-
-// fetch brings the dots of theirs that are missing here, page by page.
-func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, p store.Partition, theirs *causal.Vector) error {
-	for {
-		missing := s.partitions[p].snapshot().Missing(theirs)
-		if missing.Empty() {
-			return nil
-		}
-		pg, err := s.fetchPage(ctx, peer, p, missing)
-		if err != nil {
-			return err
-		}
-		if len(pg.dots) == 0 {
-			return errNoProgress
-		}
-		if err := s.submit(ctx, pg); err != nil {
-			return err
-		}
-		if err := <-pg.done; err != nil {
-			return err
-		}
-		s.metrics.fetched.Add(float64(len(pg.dots)))
-	}
 }

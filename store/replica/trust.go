@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"grapevine/p2p"
@@ -13,12 +14,13 @@ const (
 )
 
 // noteCovered records that nothing a peer had is missing here.
-func (s *Store) noteCovered(peer p2p.NodeID, ps []store.Partition) {
+func (s *Store) noteCovered(peer p2p.NodeID, ps, incomplete []store.Partition) {
 	for _, id := range ps {
 		p := s.partitions[id]
 		p.mu.Lock()
 		if !p.caughtUp {
 			p.covered[peer] = true
+			p.whole = p.whole || !slices.Contains(incomplete, id)
 		}
 		p.mu.Unlock()
 	}
@@ -26,22 +28,30 @@ func (s *Store) noteCovered(peer p2p.NodeID, ps []store.Partition) {
 
 // trustWhatIsCovered opens partitions to reads once every reachable owner's
 // vector has been covered since this node came. An owner that meets no other for
-// a while serves what it has, as any side of a partitioned network must.
+// a while serves what it has, as any side of a partitioned network must; but not
+// one whose copy has never been whole.
 func (s *Store) trustWhatIsCovered() {
 	place := s.placement.Load()
-	opened := false
+	w := &completion{done: make(chan error, 1)}
 	for i, p := range s.partitions {
-		if !place.hold[i] || p.ready() {
-			continue
-		}
-		if s.isCovered(p, place.sets[i], place.own[i]) {
-			p.setCaughtUp(true)
-			opened = true
+		if place.hold[i] && !p.ready() && s.isCovered(p, place.sets[i], place.own[i]) {
+			w.partitions = append(w.partitions, store.Partition(i))
 		}
 	}
-	if opened {
-		s.progress.raise()
+	if len(w.partitions) == 0 {
+		return
 	}
+	if err := s.submit(s.ctx, w); err != nil {
+		return // closing
+	}
+	if err := <-w.done; err != nil {
+		s.log.Warn("cannot note which partitions are whole", "error", err)
+		return
+	}
+	for _, id := range w.opened {
+		s.partitions[id].setCaughtUp(true)
+	}
+	s.progress.raise()
 }
 
 func (s *Store) isCovered(p *partition, set *ownerSet, own bool) bool {
@@ -52,10 +62,37 @@ func (s *Store) isCovered(p *partition, set *ownerSet, own bool) bool {
 	for _, o := range set.owners {
 		if p.covered[o] {
 			met++
-		} else if since, silent := s.silent[o]; s.cfg.Members.Alive(o) && (!silent || now.Sub(since) < patience) {
+		} else if s.cfg.Members.Alive(o) && !s.syncing.silentFor(o, now, patience) {
 			return false
 		}
 	}
+	if !p.rec.complete {
+		// Where all owners agree on what there is, there is no more to be had.
+		return met == len(set.owners) || met > 0 && p.whole
+	}
 	alone := own && now.Sub(p.since) > aloneGrace
 	return met > 0 || len(set.owners) == 0 || alone
+}
+
+// completion is the work of noting that copies are whole.
+type completion struct {
+	partitions []store.Partition
+	opened     []store.Partition // those that still are to be stored
+	done       chan error
+}
+
+func (w *completion) size() int64      { return 0 }
+func (w *completion) finish(err error) { w.done <- err }
+func (w *completion) add(t *txn) error {
+	w.opened = nil
+	for _, p := range w.partitions {
+		if !t.stores(p) {
+			continue
+		}
+		if !t.peek(p).complete {
+			t.record(p).complete = true
+		}
+		w.opened = append(w.opened, p)
+	}
+	return nil
 }

@@ -18,26 +18,31 @@ type txn struct {
 	snapshot store.Snapshot
 	rows     map[store.Key]*staged
 	seen     map[store.Partition]seenBy
+	records  map[store.Partition]*record // copies, of those that change
+	grown    map[store.Partition]*tally
 	batch    store.Batch
 	changes  []store.Change
-	staged   int // bytes, estimated, of staged rows
-	grown    map[store.Partition]int
+	gone     []store.Key // deleted without being read
+	staged   int         // bytes, estimated, of staged rows
 	clock    hlc.Timestamp
+	identity identity
+	then     []func() // to be done once the batch is durable
 }
 
 // staged is a row that the transaction has read, and perhaps changed.
 type staged struct {
 	row     crdt.Row
-	stored  bool // there is an entry in the engine
+	size    int  // of the entry in the engine, 0 for none
 	existed bool // it was visible to readers
+	marked  bool // it remembered removals
 	dirty   bool
 }
 
 func (s *Store) newTxn(snapshot store.Snapshot) *txn {
 	return &txn{
-		s: s, snapshot: snapshot,
-		rows: map[store.Key]*staged{},
-		seen: map[store.Partition]seenBy{}, grown: map[store.Partition]int{},
+		s: s, snapshot: snapshot, identity: s.identity.now(),
+		rows: map[store.Key]*staged{}, seen: map[store.Partition]seenBy{},
+		records: map[store.Partition]*record{}, grown: map[store.Partition]*tally{},
 	}
 }
 
@@ -53,30 +58,63 @@ func (t *txn) context(p store.Partition) seenBy {
 	return c
 }
 
+// record gives the partition's record, to be changed.
+func (t *txn) record(p store.Partition) *record {
+	r := t.records[p]
+	if r == nil {
+		r = t.s.partitions[p].record().clone()
+		t.records[p] = r
+	}
+	return r
+}
+
+// peek gives the partition's record, to be read.
+func (t *txn) peek(p store.Partition) *record {
+	if r := t.records[p]; r != nil {
+		return r
+	}
+	return t.s.partitions[p].record()
+}
+
+// stores says whether writes of the partition are to be kept here.
+func (t *txn) stores(p store.Partition) bool { return t.s.stores(p) && !t.peek(p).dropping }
+
+// grow gives the change in what is stored of a partition, to be added to.
+func (t *txn) grow(p store.Partition) *tally {
+	g := t.grown[p]
+	if g == nil {
+		g = new(tally)
+		t.grown[p] = g
+	}
+	return g
+}
+
 func (t *txn) read(k store.Key) (*staged, error) {
 	if r, ok := t.rows[k]; ok {
 		return r, nil
 	}
-	row, stored, err := readRow(t.snapshot, k)
+	row, size, err := readRow(t.snapshot, k)
 	if err != nil {
 		return nil, err
 	}
-	r := &staged{row: row, stored: stored, existed: row.Exists()}
+	r := &staged{row: row, size: size, existed: row.Exists(), marked: len(row.Removed) > 0}
 	t.rows[k] = r
 	return r, nil
 }
 
-// readRow reads a row as it is stored, visible or not.
-func readRow(snapshot store.Snapshot, k store.Key) (row crdt.Row, stored bool, err error) {
-	value, ok, err := snapshot.Get(dataKey(k))
+// readRow reads a row as it is stored, visible or not, and the size of its entry,
+// 0 for none.
+func readRow(snapshot store.Snapshot, k store.Key) (row crdt.Row, size int, err error) {
+	key := dataKey(k)
+	value, ok, err := snapshot.Get(key)
 	if err != nil || !ok {
-		return crdt.Row{}, false, err
+		return crdt.Row{}, 0, err
 	}
 	row, _, err = crdt.ConsumeRow(value)
 	if err != nil {
-		return crdt.Row{}, false, fmt.Errorf("row %v: %w", k, err)
+		return crdt.Row{}, 0, fmt.Errorf("row %v: %w", k, err)
 	}
-	return row, true, nil
+	return row, len(key) + len(value), nil
 }
 
 // merge joins a change or a remote state into a row.
@@ -94,6 +132,9 @@ func (t *txn) merge(k store.Key, mine causal.Context, remote crdt.Row, theirs ca
 	return nil
 }
 
+// cellBytes is about what an encoded cell of a counter takes.
+const cellBytes = 32
+
 func valueBytes(r crdt.Row) int {
 	n := 0
 	for _, b := range r.Births {
@@ -102,16 +143,22 @@ func valueBytes(r crdt.Row) int {
 	for _, f := range r.Fields {
 		n += len(f.Value)
 	}
-	return n
+	return n + cellBytes*len(r.Cells)
 }
 
 // coordinate checks a client's write, gives it a dot, and applies it. It returns
 // a delta without rows when the write changes nothing.
-func (t *txn) coordinate(p store.Partition, w store.Write) (delta, error) {
+func (t *txn) coordinate(p store.Partition, w store.Write, standIn bool) (delta, error) {
+	if t.peek(p).dropping {
+		return delta{}, store.ErrUnavailable
+	}
 	for _, m := range w.Mutations {
 		r, err := t.read(m.Key)
 		if err != nil {
 			return delta{}, err
+		}
+		if standIn && !r.row.Exists() && (m.Op != store.Put || m.If == store.IfExists) {
+			return delta{}, store.ErrUnavailable // the row may well exist where it belongs
 		}
 		if m.If == store.IfAbsent && r.row.Exists() {
 			return t.standing(p, w), store.ErrExists
@@ -120,12 +167,7 @@ func (t *txn) coordinate(p store.Partition, w store.Write) (delta, error) {
 			return delta{}, store.ErrNotFound
 		}
 	}
-	ctx := t.context(p)
-	d := delta{
-		partition: p,
-		dot:       causal.Dot{Replica: t.s.replica, Seq: ctx.next(t.s.replica)},
-		time:      t.s.clock.Now(),
-	}
+	d := delta{partition: p, dot: t.nextDot(p), time: t.s.clock.Now()}
 	for _, m := range w.Mutations {
 		if change := t.change(m, d.dot, d.time); !change.IsZero() {
 			d.rows = append(d.rows, store.Entry{Key: m.Key, Row: change})
@@ -164,6 +206,12 @@ func (t *txn) change(m store.Mutation, dot causal.Dot, now hlc.Timestamp) crdt.R
 			change.Fields = append(change.Fields, crdt.Field{ID: f.ID, Birth: dot, Dot: dot, Time: now, Value: f.Value})
 		}
 		return change
+	case store.Add:
+		var change crdt.Row
+		for _, c := range m.Counts {
+			change.Cells = append(change.Cells, row.Add(dot, c.ID, c.N).Cells...)
+		}
+		return change
 	default:
 		var change crdt.Row
 		for _, f := range m.Fields {
@@ -171,6 +219,23 @@ func (t *txn) change(m store.Mutation, dot causal.Dot, now hlc.Timestamp) crdt.R
 		}
 		return change
 	}
+}
+
+// nextDot gives the dot of this node's next write to a partition. A node that
+// does not know its disk to be the newest of its incarnation becomes another: it
+// may have used the dots that would come next.
+func (t *txn) nextDot(p store.Partition) causal.Dot {
+	if !t.identity.proven && !mutated(trustOldDisk) {
+		t.renew()
+	}
+	d := causal.Dot{Replica: t.identity.replica, Seq: t.context(p).next(t.identity.replica)}
+	if last := t.peek(p).last; last.Replica == d.Replica {
+		d.Seq = max(d.Seq, last.Seq+1)
+	}
+	if mutated(reuseDot) && d.Seq > 1 {
+		d.Seq--
+	}
+	return d
 }
 
 // apply joins a delta, unless it has been seen.
@@ -184,7 +249,7 @@ func (t *txn) apply(d *delta) error {
 			return err
 		}
 	}
-	t.record(d.partition, d.dot, d.touched())
+	t.enter(d.partition, d.dot, d.touched())
 	return nil
 }
 
@@ -194,7 +259,7 @@ func (t *txn) apply(d *delta) error {
 func (t *txn) applyPage(pg *page) error {
 	ctx := t.context(pg.partition)
 	for _, d := range pg.dots {
-		if ctx.Contains(d.dot) {
+		if ctx.Contains(d.dot) || mutated(dropMarksEarly) {
 			continue
 		}
 		for _, r := range d.touched {
@@ -210,20 +275,21 @@ func (t *txn) applyPage(pg *page) error {
 	}
 	for _, d := range pg.dots {
 		if !ctx.Contains(d.dot) {
-			t.record(pg.partition, d.dot, d.touched)
+			t.enter(pg.partition, d.dot, d.touched)
 		}
 	}
 	return nil
 }
 
-// record enters a dot into the context, the log of dots and the log of changes.
-func (t *txn) record(p store.Partition, d causal.Dot, rows []touched) {
+// enter puts a dot into the context, the log of dots and the log of changes.
+func (t *txn) enter(p store.Partition, d causal.Dot, rows []touched) {
 	keys := make([]store.Key, len(rows))
 	for i, r := range rows {
 		keys[i] = r.key
 	}
 	t.seen[p].adding.Add(d)
 	t.batch.Put(dotKey(p, d), appendTouched(nil, rows))
+	t.grow(p).logged++
 	t.changes = append(t.changes, store.Change{Partition: p, Dot: d, Keys: keys})
 }
 
@@ -242,6 +308,9 @@ func (t *txn) finish(after uint64) {
 		}
 		t.batch.Put(changeKey(after), appendChanges(nil, t.changes))
 	}
+	for p, rec := range t.records {
+		t.batch.Put(recordKey(p), rec.encode())
+	}
 	if t.clock > 0 {
 		t.batch.Put(metaKey(metaClock), binary.BigEndian.AppendUint64(nil, uint64(t.clock)))
 	}
@@ -249,17 +318,20 @@ func (t *txn) finish(after uint64) {
 
 func (t *txn) put(k store.Key, r *staged) {
 	p := t.s.partitionOf(k.Slot)
+	grown := t.grow(p)
 	r.row = r.row.Settle(t.context(p))
-	switch keep := !r.row.IsZero(); {
-	case keep:
-		t.batch.Put(dataKey(k), r.row.Append(nil))
-		if !r.stored {
-			t.grown[p]++
-		}
-	case r.stored:
-		t.batch.Delete(dataKey(k))
-		t.grown[p]--
+	size := 0
+	switch key := dataKey(k); {
+	case !r.row.IsZero():
+		value := r.row.Append(nil)
+		size = len(key) + len(value)
+		t.batch.Put(key, value)
+	case r.size > 0:
+		t.batch.Delete(key)
 	}
+	grown.bytes += int64(size - r.size)
+	grown.rows += one(size > 0) - one(r.size > 0)
+	grown.marks += one(len(r.row.Removed) > 0) - one(r.marked)
 	if exists := r.row.Exists(); exists != r.existed && t.s.cfg.Indexed(k.Family) {
 		if exists {
 			t.batch.Put(indexKey(k.Family, k.Sort), binary.BigEndian.AppendUint16(nil, uint16(k.Slot)))
@@ -269,13 +341,20 @@ func (t *txn) put(k store.Key, r *staged) {
 	}
 }
 
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // dirtyKeys gives the keys of the rows that changed.
 func (t *txn) dirtyKeys() []store.Key {
-	keys := make([]store.Key, 0, len(t.rows))
+	keys := make([]store.Key, 0, len(t.rows)+len(t.gone))
 	for k, r := range t.rows {
 		if r.dirty {
 			keys = append(keys, k)
 		}
 	}
-	return keys
+	return append(keys, t.gone...)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"grapevine/crdt/causal"
 	"grapevine/p2p"
 	"grapevine/store"
 )
@@ -45,21 +46,23 @@ func (s *Store) call(ctx context.Context, to p2p.NodeID, protocol string, in, ou
 // handle registers a handler of CBOR requests. It answers store.ErrUnavailable
 // until this node knows the ring.
 func handle[In, Out any](s *Store, protocol string, h func(context.Context, p2p.NodeID, In) (Out, error)) {
-	s.cfg.Transport.Handle(protocol, func(ctx context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
+	s.cfg.Transport.Handle(protocol, s.guarded(func(ctx context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
 		if s.placement.Load() == nil {
 			return nil, wireError(store.ErrUnavailable)
 		}
 		var in In
 		if err := decoding.Unmarshal(request, &in); err != nil {
-			s.metrics.malformed.Inc()
-			return nil, &p2p.RemoteError{Code: "malformed", Message: err.Error()}
+			return nil, s.malformed(from, err)
 		}
 		out, err := h(ctx, from, in)
+		if errors.Is(err, errMalformed) || errors.Is(err, causal.ErrMalformed) {
+			return nil, s.malformed(from, err)
+		}
 		if err != nil {
 			return nil, wireError(err)
 		}
 		return cbor.Marshal(out)
-	})
+	}))
 }
 
 // errNotServing is a node's answer to a read that it should not serve: it does

@@ -11,7 +11,9 @@ import (
 type localWrite struct {
 	partition store.Partition
 	write     store.Write
+	revival   *revival // of rows of a backup, in place of write
 	bytes     int64
+	standIn   bool          // this node does not own the partition
 	done      chan struct{} // closed when the fields below are final
 
 	delta    delta
@@ -26,9 +28,16 @@ func newLocalWrite(p store.Partition, w store.Write, bytes int) *localWrite {
 func (w *localWrite) size() int64 { return w.bytes }
 
 func (w *localWrite) add(t *txn) error {
-	w.delta, w.err = t.coordinate(w.partition, w.write)
-	if errors.Is(w.err, store.ErrExists) || errors.Is(w.err, store.ErrNotFound) {
+	if w.revival != nil {
+		w.delta, w.err = t.revive(w.partition, *w.revival)
+		return w.err
+	}
+	w.delta, w.err = t.coordinate(w.partition, w.write, w.standIn)
+	switch {
+	case errors.Is(w.err, store.ErrExists), errors.Is(w.err, store.ErrNotFound), errors.Is(w.err, store.ErrUnavailable):
 		return nil
+	case w.err == nil && w.standIn:
+		t.record(w.partition).hinted += w.bytes
 	}
 	return w.err
 }
@@ -48,7 +57,8 @@ type remoteBatch struct {
 	s     *Store
 	batch *batch
 	bytes int64
-	whole bool // this node stores all partitions of the batch
+	hint  bool // to be kept here for owners that cannot be reached
+	whole bool // all of the batch is stored here
 	done  func(error)
 }
 
@@ -58,7 +68,7 @@ func (w *remoteBatch) add(t *txn) error {
 	w.whole = true
 	for i := range w.batch.deltas {
 		d := &w.batch.deltas[i]
-		if !t.s.stores(d.partition) {
+		if !w.takes(t, d.partition) {
 			w.whole = false
 			continue
 		}
@@ -72,13 +82,29 @@ func (w *remoteBatch) add(t *txn) error {
 	return nil
 }
 
+// takes says whether a delta of the partition is kept here.
+func (w *remoteBatch) takes(t *txn, p store.Partition) bool {
+	if !w.hint || t.s.stores(p) {
+		return t.stores(p)
+	}
+	if t.peek(p).dropping {
+		return false
+	}
+	t.record(p).hinted += w.bytes / int64(len(w.batch.deltas))
+	return true
+}
+
 // parts are the single deltas.
 func (w *remoteBatch) parts() []func(*txn) error {
 	var out []func(*txn) error
 	for i := range w.batch.deltas {
-		if d := &w.batch.deltas[i]; w.s.stores(d.partition) {
-			out = append(out, func(t *txn) error { return t.apply(d) })
-		}
+		d := &w.batch.deltas[i]
+		out = append(out, func(t *txn) error {
+			if !w.takes(t, d.partition) {
+				return nil
+			}
+			return t.apply(d)
+		})
 	}
 	return out
 }
@@ -100,6 +126,7 @@ type page struct {
 	rows      []store.Entry
 	dots      []pageDot
 	bytes     int64
+	err       error // refused, whatever became of the transaction
 	done      chan error
 }
 
@@ -110,8 +137,14 @@ type pageDot struct {
 }
 
 func (pg *page) size() int64      { return pg.bytes }
-func (pg *page) add(t *txn) error { return t.applyPage(pg) }
-func (pg *page) finish(err error) { pg.done <- err }
+func (pg *page) finish(err error) { pg.done <- errors.Join(err, pg.err) }
+func (pg *page) add(t *txn) error {
+	if pg.err = nil; !t.stores(pg.partition) {
+		pg.err = errNotMine
+		return nil
+	}
+	return t.applyPage(pg)
+}
 
 // parts are pages of a single dot each. A row may show the effects of dots of
 // later parts: as everywhere, it may be ahead of the vector, never behind.

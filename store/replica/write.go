@@ -42,15 +42,21 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 		order = s.serialOrder(p)
 	}
 	var receipt store.Receipt
-	err = s.atOwner(ctx, order,
-		func() error {
-			receipt, err = s.writeHere(ctx, p, w, size, d, durability)
-			return err
-		},
-		func(ctx context.Context, node p2p.NodeID) error {
-			receipt, err = s.writeRemote(ctx, node, w, d, durability)
-			return err
-		})
+	err = store.ErrUnavailable
+	if s.anyOwner(p) {
+		err = s.atOwner(ctx, order,
+			func() error {
+				receipt, err = s.writeHere(ctx, p, w, size, d, durability)
+				return err
+			},
+			func(ctx context.Context, node p2p.NodeID) error {
+				receipt, err = s.writeRemote(ctx, node, w, d, durability)
+				return err
+			})
+	}
+	if ownersAway(err) && !s.placement.Load().own[p] {
+		receipt, err = s.standIn(ctx, p, w, size, durability)
+	}
 	if err == nil || errors.Is(err, store.ErrDurability) || errors.Is(err, store.ErrExists) {
 		request.Record(receipt)
 	}
@@ -68,6 +74,8 @@ func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write,
 	if err := s.meet(ctx, p, d); err != nil {
 		return store.Receipt{}, err
 	}
+	s.awaitProof(ctx)
+	s.lastLocal.Store(s.cfg.Now().UnixNano())
 	local := newLocalWrite(p, w, size)
 	if err := s.submit(ctx, local); err != nil {
 		return store.Receipt{}, err
@@ -103,7 +111,7 @@ func (s *Store) confirm(ctx context.Context, p store.Partition, dot causal.Dot, 
 			continue
 		}
 		theirs, err := s.exchangeVectors(ctx, peer, []store.Partition{p})
-		if err == nil && (theirs[0].Contains(dot) || dot.IsZero() && theirs[0].Covers(mine)) {
+		if err == nil && (theirs.vectors[0].Contains(dot) || dot.IsZero() && theirs.vectors[0].Covers(mine)) {
 			copies++
 		}
 	}
@@ -116,6 +124,7 @@ func (s *Store) waitCopies(ctx context.Context, receipt store.Receipt, d *delive
 	if d == nil { // this node is the only owner
 		return receipt, enough(receipt.Copies, wanted, durability)
 	}
+	ownersOnly := durability == store.All
 	patience := copiesWait
 	if durability != store.Default {
 		patience = durableWait
@@ -123,9 +132,10 @@ func (s *Store) waitCopies(ctx context.Context, receipt store.Receipt, d *delive
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
-		have, possible, progress := d.copies(s.alive)
+		have, possible, progress := d.copies(s.alive, ownersOnly)
 		receipt.Copies = have
-		if have >= wanted || have >= possible { // nothing to wait for
+		enlisted := possible < wanted && !ownersOnly && s.enlist(d, wanted-possible)
+		if have >= wanted || have >= possible && !enlisted { // nothing to wait for
 			return receipt, enough(have, wanted, durability)
 		}
 		select {

@@ -1,0 +1,80 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"grapevine/p2p"
+)
+
+const (
+	offences    = 16               // malformed messages a peer may send ...
+	offenceLife = 10 * time.Second // ... within this time, before
+	penalty     = 30 * time.Second // its messages go unread for so long
+)
+
+// guard counts the malformed messages of each peer. A member that keeps sending
+// them is broken or hostile, and reading on would only cost the others.
+type guard struct {
+	mu    sync.Mutex
+	peers map[p2p.NodeID]*offender
+}
+
+type offender struct {
+	count int
+	since time.Time
+	until time.Time // its messages are not read before
+}
+
+// shuns says whether a peer's messages go unread now.
+func (g *guard) shuns(peer p2p.NodeID, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := g.peers[peer]
+	return o != nil && now.Before(o.until)
+}
+
+// offend notes a malformed message and says whether the peer is shunned for it.
+func (g *guard) offend(peer p2p.NodeID, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.peers == nil {
+		g.peers = map[p2p.NodeID]*offender{}
+	}
+	o := g.peers[peer]
+	if o == nil || now.Sub(o.since) > offenceLife {
+		o = &offender{since: now}
+		g.peers[peer] = o // bounded by the members, who alone can send
+	}
+	o.count++
+	if o.count < offences {
+		return false
+	}
+	o.until = now.Add(penalty)
+	return o.count == offences
+}
+
+// errShunned is the answer to a peer that has sent too much that cannot be read.
+var errShunned = &p2p.RemoteError{Code: "shunned", Message: "too many malformed messages; messages of this peer go unread for a while"}
+
+// guarded leaves the requests of shunned peers unread.
+func (s *Store) guarded(h p2p.Handler) p2p.Handler {
+	return func(ctx context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
+		if s.guard.shuns(from, s.cfg.Now()) {
+			s.metrics.shunned.Inc()
+			return nil, errShunned
+		}
+		return h(ctx, from, request)
+	}
+}
+
+// malformed counts a message that cannot be read against its sender.
+func (s *Store) malformed(from p2p.NodeID, err error) error {
+	s.metrics.malformed.Inc()
+	if s.guard.offend(from, s.cfg.Now()) {
+		s.log.Warn("a peer keeps sending malformed messages; they go unread for a while",
+			"peer", from.Short(), "for", penalty, "error", err)
+	}
+	return &p2p.RemoteError{Code: "malformed", Message: err.Error()}
+}
