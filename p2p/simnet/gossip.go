@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"time"
 
 	"grapevine/p2p"
 )
@@ -83,51 +82,67 @@ func (s *subscription) Publish(ctx context.Context, message []byte) error {
 	if s.closed {
 		return p2p.ErrClosed
 	}
-	for _, peer := range n.nodes {
-		if to := peer.topics[s.topic]; to != nil && to != s {
-			n.spread(s.node.id, to, message)
+	n.publish(s.node.id, s.node, s.topic, message)
+	return nil
+}
+
+// InjectGossip spreads bytes in a topic as if a member had published them, whether
+// that member is up and in the topic or not. Like any longer than p2p.MaxMessage,
+// such never leave.
+func (n *Network) InjectGossip(from p2p.NodeID, topic string, message []byte) {
+	if len(message) > p2p.MaxMessage {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.publish(from, nil, topic, message)
+}
+
+// publish sends a message to all other subscribers, in the order of their names.
+// The sender is nil when it only poses as one. The network's mutex is held.
+func (n *Network) publish(from p2p.NodeID, sender *Node, topic string, message []byte) {
+	for _, peer := range n.order {
+		if to := peer.topics[topic]; to != nil && peer.id != from {
+			n.spread(from, sender, to, message)
 		}
 	}
-	return nil
 }
 
 // spread sends a rumour to one subscriber, as often as chance has it. The
 // network's mutex is held.
-func (n *Network) spread(from p2p.NodeID, to *subscription, message []byte) {
-	l := n.link(from, to.node.id)
+func (n *Network) spread(from p2p.NodeID, sender *Node, to *subscription, message []byte) {
+	d := direction{from, to.node.id}
+	l := n.link(d.from, d.to)
 	copies := 1
-	if l.rng.Float64() < n.opts.Loss {
+	if l.rng.Float64() < l.Loss {
 		copies = 0
-	} else if l.rng.Float64() < n.opts.Duplicate {
+	} else if l.rng.Float64() < l.Duplicate {
 		copies = 2
 	}
+	n.count(d.from, d.to, to.topic, len(message))
 	for range copies {
-		delay := n.delay(l)
-		if l.cut || to.pending >= maxQueued {
+		delay := l.delay()
+		if to.pending >= maxQueued {
 			continue
 		}
 		to.pending++
 		r := rumour{from, bytes.Clone(message)}
-		if delay == 0 {
-			to.queue <- r // never blocks: its capacity is the bound of pending
-			continue
-		}
-		broken := l.broken
-		time.AfterFunc(delay, func() { n.arrive(to, r, broken) })
+		n.launch(&flight{
+			direction: d, link: l, sender: sender, target: to.node, broken: l.broken,
+			delay: delay, size: len(message),
+			arrive: func(*Node) { to.queue <- r }, // never blocks: its capacity is the bound of pending
+			lost:   func() { to.pending-- },
+		})
 	}
+	again := rumour{from, bytes.Clone(message)}
+	n.replay(l, d, func(at *Node) { at.hear(to.topic, again) })
 }
 
-// arrive queues a rumour for its subscriber, unless the way broke under it.
-func (n *Network) arrive(to *subscription, r rumour, broken <-chan struct{}) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	select {
-	case <-broken:
-		to.pending--
-	default:
-		if !to.closed {
-			to.queue <- r // never blocks: its capacity is the bound of pending
-		}
+// hear takes up a rumour that comes once more. The network's mutex is held.
+func (n *Node) hear(topic string, r rumour) {
+	if s := n.topics[topic]; s != nil && s.pending < maxQueued {
+		s.pending++
+		s.queue <- r // never blocks: its capacity is the bound of pending
 	}
 }
 

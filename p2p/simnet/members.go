@@ -11,39 +11,31 @@ import (
 // members is a Node as its p2p.Members.
 type members Node
 
-// pair is what two nodes have seen of each other.
-type pair struct {
+// sight is what one node believes of another.
+type sight struct {
 	met       bool      // they once had a way in both directions
 	downSince time.Time // zero while they have
+	suspected bool      // held for dead without cause
 }
 
-// pair gives the state of two nodes, which is made at first use.
-func (n *Network) pair(a, b p2p.NodeID) *pair {
-	d := direction{min(a, b), max(a, b)}
-	p := n.pairs[d]
-	if p == nil {
-		p = &pair{}
-		n.pairs[d] = p
+// sight gives the state of two nodes, which is made at first use.
+func (n *Network) sight(from, of p2p.NodeID) *sight {
+	d := direction{from, of}
+	s := n.sights[d]
+	if s == nil {
+		s = &sight{}
+		n.sights[d] = s
 	}
-	return p
+	return s
 }
 
-// observe notes which pairs of nodes have lost or found each other, and tells
-// them: at once, and when the loss counts. The network's mutex is held.
+// observe notes which nodes have lost or found each other, and tells them: at
+// once, and when the loss counts. The network's mutex is held.
 func (n *Network) observe() {
-	now := time.Now()
-	for a, nodeA := range n.nodes {
-		for b, nodeB := range n.nodes {
-			if a >= b {
-				continue
-			}
-			p := n.pair(a, b)
-			up := !nodeA.left && !nodeB.left && !n.link(a, b).cut && !n.link(b, a).cut
-			switch {
-			case up:
-				p.met, p.downSince = true, time.Time{}
-			case p.downSince.IsZero():
-				p.downSince = now
+	for _, a := range n.order {
+		for _, b := range n.order {
+			if a != b && !a.paused {
+				n.look(a, b)
 			}
 		}
 	}
@@ -57,10 +49,22 @@ func (n *Network) observe() {
 	}
 }
 
+// look notes what a sees of b.
+func (n *Network) look(a, b *Node) {
+	s := n.sight(a.id, b.id)
+	up := !a.left && !b.left && !b.paused && !n.link(a.id, b.id).cut && !n.link(b.id, a.id).cut
+	switch {
+	case up:
+		s.met, s.downSince = true, time.Time{}
+	case s.downSince.IsZero():
+		s.downSince = time.Now()
+	}
+}
+
 // notify wakes all who watch the membership. The network's mutex is held.
 func (n *Network) notify() {
-	for _, node := range n.nodes {
-		for w := range node.watchers {
+	for _, node := range n.order {
+		for _, w := range node.watchers {
 			select {
 			case w <- struct{}{}:
 			default: // told already
@@ -73,9 +77,9 @@ func (m *members) Members() []p2p.Member {
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
 	seen := []p2p.Member{{ID: m.id, Addrs: m.addrs, Alive: true}}
-	for id, node := range m.net.nodes {
-		if id != m.id && m.net.pair(m.id, id).met {
-			seen = append(seen, p2p.Member{ID: id, Addrs: node.addrs, Alive: m.alive(id)})
+	for _, node := range m.net.order {
+		if node.id != m.id && m.net.sight(m.id, node.id).met {
+			seen = append(seen, p2p.Member{ID: node.id, Addrs: node.addrs, Alive: m.alive(node.id)})
 		}
 	}
 	slices.SortFunc(seen, func(a, b p2p.Member) int { return cmp.Compare(a.ID, b.ID) })
@@ -92,22 +96,22 @@ func (m *members) alive(id p2p.NodeID) bool {
 	if id == m.id {
 		return true
 	}
-	p := m.net.pairs[direction{min(m.id, id), max(m.id, id)}]
-	if p == nil || !p.met {
+	s := m.net.sights[direction{m.id, id}]
+	if s == nil || !s.met || s.suspected {
 		return false
 	}
-	return p.downSince.IsZero() || time.Since(p.downSince) < m.net.opts.DetectAfter
+	return s.downSince.IsZero() || time.Since(s.downSince) < m.net.opts.DetectAfter
 }
 
 func (m *members) Updates() (<-chan struct{}, func()) {
 	updates := make(chan struct{}, 1)
 	m.net.mu.Lock()
 	defer m.net.mu.Unlock()
-	m.watchers[updates] = struct{}{}
+	m.watchers = append(m.watchers, updates)
 	return updates, func() {
 		m.net.mu.Lock()
 		defer m.net.mu.Unlock()
-		delete(m.watchers, updates)
+		m.watchers = slices.DeleteFunc(m.watchers, func(w chan struct{}) bool { return w == updates })
 	}
 }
 

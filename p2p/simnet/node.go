@@ -2,7 +2,10 @@ package simnet
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"grapevine/p2p"
 )
@@ -19,10 +22,28 @@ type Node struct {
 	// The rest is guarded by the network's mutex.
 	closed   bool // streams and gossip
 	left     bool // membership
+	paused   bool
+	parked   []parked // at most maxParked
 	handlers map[string]p2p.Handler
-	outboxes map[address]*outbox
+	lanes    map[address]*lane
 	topics   map[string]*subscription
-	watchers map[chan struct{}]struct{}
+	watchers []chan struct{}
+}
+
+// parked is a message that waits for its paused sender or target.
+type parked struct {
+	flight *flight
+	resume func(after time.Duration)
+}
+
+func newNode(n *Network, id p2p.NodeID, addrs p2p.Addrs) *Node {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Node{
+		net: n, id: id, addrs: addrs, ctx: ctx, cancel: cancel,
+		handlers: map[string]p2p.Handler{},
+		lanes:    map[address]*lane{},
+		topics:   map[string]*subscription{},
+	}
 }
 
 // Transport gives the node's streams. Closing it ends the node's gossip too, as
@@ -42,10 +63,39 @@ func (n *Node) shut() {
 	}
 	n.closed = true
 	n.cancel()
-	for _, s := range n.topics {
-		s.shut()
+	for _, name := range slices.Sorted(maps.Keys(n.topics)) {
+		n.topics[name].shut()
 	}
 	clear(n.topics)
+	for _, p := range n.parked {
+		p.flight.lose()
+	}
+	n.parked = nil
+}
+
+// park keeps a message while the node is paused. The network's mutex is held.
+func (n *Node) park(f *flight, resume func(after time.Duration)) {
+	if len(n.parked) >= maxParked {
+		f.lose()
+		return
+	}
+	n.parked = append(n.parked, parked{f, resume})
+}
+
+// resume ends a pause. What waited moves on in order, a nanosecond apart. The
+// network's mutex is held.
+func (n *Node) resume() {
+	waiting := n.parked
+	n.paused, n.parked = false, nil
+	for i, p := range waiting {
+		p.resume(time.Duration(i))
+	}
+}
+
+// handle runs the handler of a protocol in a goroutine of its own, for a message
+// whose reply nobody waits for. The network's mutex is held.
+func (n *Node) handle(from p2p.NodeID, protocol string, message []byte) {
+	n.net.wg.Go(func() { _, _ = n.serve(context.Background(), from, protocol, message) })
 }
 
 // serve runs the handler of a protocol on this node, in the caller's goroutine.

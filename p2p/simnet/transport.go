@@ -34,11 +34,11 @@ func (t *transport) Call(ctx context.Context, to p2p.NodeID, protocol string, re
 	if to == t.id {
 		return t.callSelf(ctx, protocol, request)
 	}
-	way, err := t.net.open((*Node)(t), to)
+	c, err := t.net.call(ctx, (*Node)(t), to, protocol, bytes.Clone(request))
 	if err != nil {
 		return nil, fmt.Errorf("calling %s of %s: %w", protocol, to.Short(), err)
 	}
-	reply, err := way.call(ctx, protocol, bytes.Clone(request))
+	reply, err := c.await(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("calling %s of %s: %w", protocol, to.Short(), err)
 	}

@@ -1,11 +1,14 @@
-// Package memdb is a store.Engine in memory, for tests and simulations. It runs
-// no goroutine and reads no clock, so it is at home in a testing/synctest bubble.
+// Package memdb is a store.Engine in memory, for tests and simulations: the twin
+// of store/badgerdb, whose disk takes time to sync, fills up, is cut off from
+// power, is copied, and is put back to what it was.
+//
+// It runs no goroutine, and waits on channels and timers only, so that it is at
+// home in a testing/synctest bubble. The outcome of a Commit is always the truth:
+// nil when the batch is found by the next process, an error when it is not.
 package memdb
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -15,48 +18,39 @@ import (
 	"grapevine/store"
 )
 
-// maxBatch is store/badgerdb's bound, so that what runs on one engine runs on
-// the other.
-const maxBatch = 768 << 10
-
 type tree = btree.Map[string, []byte]
 
-// state is one version of the contents. It is never changed: a commit makes the
+// state is one version of the contents. It is never changed: a sync makes the
 // next one from it by copying the paths to what it touches.
 type state struct {
-	rows  *tree
-	bytes uint64 // of keys and values
+	rows    *tree
+	bytes   uint64 // of keys and values
+	version uint64
 }
 
-// DB is an engine whose disk is memory. Make one with New.
+// DB is an engine whose disk is memory. Make one with New or NewDisk.
 type DB struct {
 	current atomic.Pointer[state] // nil once closed
-	commits atomic.Uint64
+	down    chan struct{}         // closed with it
 
-	mu   sync.Mutex // serialises commits, Close and Reopen
-	last *state     // what current was when closed
+	mu      sync.Mutex // guards the rest
+	disk    disk
+	commits uint64
+	syncs   uint64
+	closing bool
+	waiting []*request // as many as there are callers, in the order in which they came
+	under   *group     // being synced, or nil
 }
 
 var _ store.Engine = (*DB)(nil)
 
-// New returns an empty engine.
-func New() *DB { return open(&state{rows: new(tree)}) }
+// New returns an empty engine whose disk syncs in no time.
+func New() *DB { return NewDisk(Options{}) }
 
-func open(s *state) *DB {
-	db := new(DB)
-	db.current.Store(s)
+func open(d disk) *DB {
+	db := &DB{disk: d, down: make(chan struct{})}
+	db.current.Store(d.newest())
 	return db
-}
-
-// Reopen closes db and returns a new engine with what was committed to db, as a
-// process finds its disk after a restart. It may be called on a closed engine;
-// each call gives an engine that shares nothing with the others.
-func (db *DB) Reopen() *DB {
-	_ = db.Close() // never fails
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	// Copying marks the nodes of both trees as shared, hence under the lock.
-	return open(&state{rows: db.last.rows.Copy(), bytes: db.last.bytes})
 }
 
 // View implements store.Engine. It takes no lock: fn may commit.
@@ -68,66 +62,67 @@ func (db *DB) View(fn func(store.Snapshot) error) error {
 	return fn(snapshot{s.rows})
 }
 
-// Commit implements store.Engine.
-func (db *DB) Commit(ctx context.Context, b *store.Batch) error {
-	if b.Size() > maxBatch {
-		return fmt.Errorf("memdb: batch of %d bytes: %w", b.Size(), store.ErrBatchTooLarge)
-	}
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s := db.current.Load()
-	if s == nil {
-		return store.ErrEngineClosed
-	}
-	db.current.Store(s.with(b))
-	db.commits.Add(1)
-	return nil
-}
-
-// with returns the state that a batch makes of s.
-func (s *state) with(b *store.Batch) *state {
-	next := &state{rows: s.rows.Copy(), bytes: s.bytes}
-	for _, op := range b.Ops {
-		key := string(op.Key)
-		var old []byte
-		var had bool
-		if op.Delete {
-			old, had = next.rows.Delete(key)
-		} else {
-			old, had = next.rows.Set(key, bytes.Clone(op.Value))
-			next.bytes += uint64(len(key) + len(op.Value))
+// with returns the state that a group of batches makes of s.
+func (s *state) with(g *group) *state {
+	next := &state{rows: s.rows.Copy(), bytes: s.bytes, version: s.version}
+	for _, r := range g.requests {
+		for _, op := range r.batch.Ops {
+			next.apply(op)
 		}
-		if had {
-			next.bytes -= uint64(len(key) + len(old))
-		}
+		next.version++
 	}
 	return next
+}
+
+func (s *state) apply(op store.BatchOp) {
+	key := string(op.Key)
+	var old []byte
+	var had bool
+	if op.Delete {
+		old, had = s.rows.Delete(key)
+	} else {
+		old, had = s.rows.Set(key, bytes.Clone(op.Value))
+		s.bytes += uint64(len(key) + len(op.Value))
+	}
+	if had {
+		s.bytes -= uint64(len(key) + len(old))
+	}
 }
 
 // MaxBatch implements store.Engine: 768 KiB.
 func (db *DB) MaxBatch() int { return maxBatch }
 
-// Stats implements store.Engine. Each commit counts as one sync, and space never
-// runs out. A closed engine has no disk bytes.
+// Stats implements store.Engine. Space runs out by Fill alone. A closed engine
+// has no disk bytes.
 func (db *DB) Stats() store.EngineStats {
-	n := db.commits.Load()
-	stats := store.EngineStats{FreeBytes: math.MaxInt64, Commits: n, Syncs: n}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	stats := store.EngineStats{FreeBytes: math.MaxInt64, Commits: db.commits, Syncs: db.syncs}
+	if db.disk.full {
+		stats.FreeBytes, stats.ReadOnly = 0, true
+	}
 	if s := db.current.Load(); s != nil {
 		stats.DiskBytes = s.bytes
 	}
 	return stats
 }
 
-// Close implements store.Engine. Views under way go on; closing again does
-// nothing.
+// Close implements store.Engine: it refuses further commits and returns when
+// those that wait are synced. Views under way go on; closing again does nothing.
 func (db *DB) Close() error {
 	db.mu.Lock()
-	defer db.mu.Unlock()
-	if s := db.current.Swap(nil); s != nil {
-		db.last = s
+	db.closing = true
+	if db.under == nil {
+		db.stop()
 	}
+	db.mu.Unlock()
+	<-db.down
 	return nil
+}
+
+// stop ends the engine. The mutex is held.
+func (db *DB) stop() {
+	if db.current.Swap(nil) != nil {
+		close(db.down)
+	}
 }
