@@ -96,8 +96,7 @@ func consequential(keys []store.Key) []store.Key {
 	var found []store.Key
 	for _, k := range keys {
 		switch k.Family {
-		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost,
-			schema.FamilyCredential, schema.FamilyIdempotency:
+		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost, schema.FamilyCredential:
 			found = append(found, k)
 		}
 	}

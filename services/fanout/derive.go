@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +50,6 @@ func (d *derivation) follow(ctx context.Context, k store.Key) error {
 		return d.acquaint(ctx, owner, other, row.Exists())
 	case schema.FamilyAuthorPost:
 		return d.post(ctx, owner, other, row)
-	case schema.FamilyIdempotency:
-		return d.deduplicate(ctx, owner, row)
 	case schema.FamilyCredential:
 		return d.account(ctx, k.Sort, row)
 	}
@@ -125,22 +122,6 @@ func (d *derivation) deliver(ctx context.Context, author, id string, a schema.Au
 			continue // written with the post
 		}
 		if err := d.add(ctx, present(schema.Home(reader, id), entry)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deduplicate deletes all but the latest of the posts that were made with one
-// Idempotency-Key while the owners could not reach each other. A client repeats a
-// post of which it has not heard: the latest is the one it was told of.
-func (d *derivation) deduplicate(ctx context.Context, author string, row crdt.Row) error {
-	last, _ := row.Last()
-	for _, claim := range row.Births {
-		if bytes.Equal(claim.Value, last.Value) {
-			continue
-		}
-		if err := d.add(ctx, schema.PostRemoval(author, string(claim.Value))...); err != nil {
 			return err
 		}
 	}

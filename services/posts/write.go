@@ -161,6 +161,9 @@ func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, k
 	}
 	// A fresh hash is a random place: neighbours of this key's are as good as any.
 	near, err := s.rows.Scan(ctx, schema.Of(schema.FamilyIdempotency, p.Author, schema.Other(row), false, sweepRows))
+	if errors.Is(err, store.ErrUnavailable) {
+		return nil // another post will look
+	}
 	if err != nil {
 		return fmt.Errorf("read idempotency keys: %w", err)
 	}
@@ -174,7 +177,8 @@ func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, k
 
 // claimed gives the post that a key was used for, if any. It asks a majority,
 // because a client repeats itself just when a node has failed; where no majority
-// can be reached, what is here decides, and fan-out removes the earlier of two posts.
+// can be reached, what is here decides, and both posts stay if there are two: nobody
+// can know of which the client was told.
 func (s *Service) claimed(ctx context.Context, who social.Identity, key string) (p social.Post, known bool, err error) {
 	claim, confirm := schema.Idempotency(who.User, key), schema.Majority(ctx)
 	row, err := s.rows.Get(confirm, claim)
@@ -182,7 +186,7 @@ func (s *Service) claimed(ctx context.Context, who social.Identity, key string) 
 		confirm = ctx
 		row, err = s.rows.Get(confirm, claim)
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
 		return p, false, nil
 	}
 	if err != nil {
@@ -215,7 +219,7 @@ func (s *Service) overtaken(ctx context.Context, who social.Identity, key string
 
 // renew makes a repeated request a write like the first: it waits for as many
 // copies as its client asks for, and its session sees the post on any node. The
-// births of the claim stay as they are, since they decide which of two posts holds.
+// births of the claim stay as they are, since the latest names the post.
 func (s *Service) renew(ctx context.Context, who social.Identity, key string) error {
 	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{{
 		Key: schema.Idempotency(who.User, key), Op: store.Update, If: store.IfExists,

@@ -201,6 +201,9 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, err)
 		}
 		at := time.UnixMilli(edit.At).UTC()
+		if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
+			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, ErrMalformed)
+		}
 		p.Text, p.EditedAt = edit.Text, &at
 	}
 	return p, nil

@@ -63,3 +63,23 @@ func TestNamesFoldTheLettersOfASCIIAndNothingElse(t *testing.T) {
 		t.Error("spellings of one name lie on different slots")
 	}
 }
+
+// What passes for an id is spelled in one way only, and nothing else has a time.
+func FuzzSlotOf(f *testing.F) {
+	f.Add(social.NewID(7, time.Now()))
+	f.Add("7ZZZZZZZZZZZZZZZZZZZZZZZZZ")
+	f.Add("01arz3ndektsv4rrffq69g5fav")
+	f.Fuzz(func(t *testing.T, id string) {
+		slot, ok := social.SlotOf(id)
+		if !ok {
+			return
+		}
+		if len(id) != 26 || strings.ToUpper(id) != id {
+			t.Errorf("%q is an id", id)
+		}
+		same := social.NewID(slot, social.TimeOf(id))
+		if again, ok := social.SlotOf(same); !ok || again != slot || same[:10] != id[:10] {
+			t.Errorf("%s and %s are of one slot and time", id, same)
+		}
+	})
+}
