@@ -35,7 +35,7 @@ type Request struct {
 	Durability int
 
 	mu      sync.Mutex
-	session []Seen
+	session []written
 	copies  int
 	wrote   bool
 }
@@ -46,7 +46,22 @@ type Seen struct {
 	Dot       causal.Dot
 }
 
-// maxSession bounds the writes that a session token names: the newest.
+// Need is writes of one coordinator in one partition that a session must see: from
+// the first to the last of its own. Others' writes may lie between, but leaving
+// them out would take a name for each.
+type Need struct {
+	Replica causal.Replica
+	causal.Range
+}
+
+// written is what a session has written in one partition through one coordinator.
+type written struct {
+	partition Partition
+	Need
+}
+
+// maxSession bounds the partitions and coordinators that a session token names:
+// those written to last.
 const maxSession = 16
 
 // ErrSession is returned for a session token that no node issued.
@@ -77,21 +92,21 @@ func (r *Request) Record(receipt Receipt) {
 		r.copies, r.wrote = receipt.Copies, true
 	}
 	if !receipt.Dot.IsZero() {
-		r.see(Seen{receipt.Partition, receipt.Dot})
+		at := causal.Range{First: receipt.Dot.Seq, Last: receipt.Dot.Seq}
+		r.see(written{receipt.Partition, Need{receipt.Dot.Replica, at}})
 	}
 }
 
-func (r *Request) see(s Seen) {
-	// A coordinator's later dot of the partition implies no earlier one, but a
-	// replica that has the later nearly always has both: the newest is kept.
-	r.session = slices.DeleteFunc(r.session, func(o Seen) bool {
-		same := o.Partition == s.Partition && o.Dot.Replica == s.Dot.Replica
+func (r *Request) see(w written) {
+	// An owner that has the later of two writes may still lack the earlier.
+	r.session = slices.DeleteFunc(r.session, func(o written) bool {
+		same := o.partition == w.partition && o.Replica == w.Replica
 		if same {
-			s.Dot.Seq = max(s.Dot.Seq, o.Dot.Seq)
+			w.First, w.Last = min(w.First, o.First), max(w.Last, o.Last)
 		}
 		return same
 	})
-	r.session = append(r.session, s)
+	r.session = append(r.session, w)
 	if extra := len(r.session) - maxSession; extra > 0 {
 		r.session = slices.Delete(r.session, 0, extra)
 	}
@@ -105,30 +120,34 @@ func (r *Request) Copies() (int, bool) {
 	return r.copies, r.wrote
 }
 
-// Needs gives the dots of a partition that the session has written.
-func (r *Request) Needs(p Partition) []causal.Dot {
+// Needs gives the writes of a partition that the session must see.
+func (r *Request) Needs(p Partition) []Need {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var dots []causal.Dot
-	for _, s := range r.session {
-		if s.Partition == p {
-			dots = append(dots, s.Dot)
+	var needs []Need
+	for _, w := range r.session {
+		if w.partition == p {
+			needs = append(needs, w.Need)
 		}
 	}
-	return dots
+	return needs
 }
+
+// sessionVersion begins every token.
+const sessionVersion = 2
 
 // Token gives the session token to hand to the client.
 func (r *Request) Token() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b := []byte{1} // version
-	for _, s := range r.session {
-		b = binary.BigEndian.AppendUint16(b, uint16(s.Partition))
-		b = causal.AppendDot(b, s.Dot)
+	b := []byte{sessionVersion}
+	for _, w := range r.session {
+		b = binary.BigEndian.AppendUint16(b, uint16(w.partition))
+		b = causal.AppendDot(b, causal.Dot{Replica: w.Replica, Seq: w.Last})
+		b = binary.AppendUvarint(b, w.Last-w.First)
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -140,7 +159,7 @@ func (r *Request) Resume(token string) error {
 		return ErrSession
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) == 0 || b[0] != 1 {
+	if err != nil || len(b) == 0 || b[0] != sessionVersion {
 		return ErrSession
 	}
 	r.mu.Lock()
@@ -154,8 +173,12 @@ func (r *Request) Resume(token string) error {
 		if err != nil || dot.IsZero() {
 			return ErrSession
 		}
-		r.see(Seen{p, dot})
-		b = rest
+		span, n := binary.Uvarint(rest)
+		if n <= 0 || span >= dot.Seq {
+			return ErrSession
+		}
+		r.see(written{p, Need{dot.Replica, causal.Range{First: dot.Seq - span, Last: dot.Seq}}})
+		b = rest[n:]
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ func TestASessionSurvivesItsToken(t *testing.T) {
 	r.Record(write(7, 2, 3))
 	r.Record(write(65535, 1, 1<<60))
 	again := resumed(t, r.Token())
-	for p, want := range map[store.Partition][]causal.Dot{
-		7: {{Replica: 1, Seq: 40}, {Replica: 2, Seq: 3}}, 65535: {{Replica: 1, Seq: 1 << 60}}, 8: nil,
+	for p, want := range map[store.Partition][]store.Need{
+		7: {need(1, 40, 40), need(2, 3, 3)}, 65535: {need(1, 1<<60, 1<<60)}, 8: nil,
 	} {
 		if got := again.Needs(p); !slices.Equal(got, want) {
 			t.Errorf("partition %d needs %v, want %v", p, got, want)
@@ -45,13 +45,18 @@ func TestASessionSurvivesItsToken(t *testing.T) {
 	}
 }
 
-func TestASessionKeepsTheNewestWriteOfAPartitionAndReplica(t *testing.T) {
+func TestASessionNeedsAllFromItsFirstWriteToItsLast(t *testing.T) {
 	r := new(store.Request)
 	r.Record(write(7, 1, 40))
 	r.Record(write(7, 1, 39))
-	if got := r.Needs(7); !slices.Equal(got, []causal.Dot{{Replica: 1, Seq: 40}}) {
+	r.Record(write(7, 1, 52))
+	if got := resumed(t, r.Token()).Needs(7); !slices.Equal(got, []store.Need{need(1, 39, 52)}) {
 		t.Errorf("needs %v", got)
 	}
+}
+
+func need(replica causal.Replica, first, last uint64) store.Need {
+	return store.Need{Replica: replica, Range: causal.Range{First: first, Last: last}}
 }
 
 func TestASessionKeepsTheSixteenNewest(t *testing.T) {
@@ -84,15 +89,16 @@ func TestACallHasTheFewestCopiesOfItsWrites(t *testing.T) {
 
 func TestATokenThatNoNodeIssuedIsRefused(t *testing.T) {
 	encode := base64.RawURLEncoding.EncodeToString
-	dot := causal.AppendDot([]byte{1, 0, 7}, causal.Dot{Replica: 1, Seq: 1})
+	dot := append(causal.AppendDot([]byte{2, 0, 7}, causal.Dot{Replica: 1, Seq: 1}), 0)
 	for name, token := range map[string]string{
-		"empty":           "",
-		"no base64":       "?!",
-		"another version": encode([]byte{2}),
-		"cut short":       encode(dot[:len(dot)-1]),
-		"half a number":   encode(append(dot, 0)),
-		"no write":        encode(causal.AppendDot([]byte{1, 0, 7}, causal.Dot{})),
-		"too long":        strings.Repeat("A", 1025),
+		"empty":            "",
+		"no base64":        "?!",
+		"another version":  encode([]byte{9}),
+		"cut short":        encode(dot[:len(dot)-1]),
+		"half a number":    encode(append(dot, 0)),
+		"no write":         encode(append(causal.AppendDot([]byte{2, 0, 7}, causal.Dot{}), 0)),
+		"before the first": encode(append(causal.AppendDot([]byte{2, 0, 7}, causal.Dot{Replica: 1, Seq: 1}), 1)),
+		"too long":         strings.Repeat("A", 1025),
 	} {
 		if err := new(store.Request).Resume(token); !errors.Is(err, store.ErrSession) {
 			t.Errorf("%s: %v", name, err)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"grapevine/crdt/causal"
+	"grapevine/node/client"
 	"grapevine/services/social"
 	"grapevine/store"
 )
@@ -31,7 +33,7 @@ func TestAWriteTellsItsCopiesAndTheSessionShowsIt(t *testing.T) {
 	}
 	session := rec.Header().Get("Grapevine-Session")
 	rec = send(a, "GET", "/v1/posts/"+postID, "", "Grapevine-Session", session)
-	if got := w.req.Needs(7); len(got) != 1 || got[0] != (causal.Dot{Replica: 9, Seq: 1}) {
+	if got := w.req.Needs(7); len(got) != 1 || got[0] != (store.Need{Replica: 9, Range: causal.Range{First: 1, Last: 1}}) {
 		t.Errorf("the next read needs %v", got)
 	}
 	if rec.Header().Get("Grapevine-Session") != session {
@@ -252,6 +254,39 @@ func TestANodeThatIsNotReadySaysWhy(t *testing.T) {
 	if p := problemOf(t, rec); rec.Code != 503 || p.Detail != "still joining" {
 		t.Errorf("status %d, problem %+v", rec.Code, p)
 	}
+	if got := readinessOf(t, rec); got.Ready || got.Reason != "still joining" || got.SafeToRestartNext {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestARollingRestartIsToldWhenToWait(t *testing.T) {
+	t.Parallel()
+	a, w := newAPI(t, nil)
+	spare := map[bool]int{true: 200, false: 503}
+	for _, lacking := range [][]string{nil, {"node x is down", "node y is catching up"}} {
+		w.lacking = lacking
+		for target, want := range map[string]int{"/readyz": 200, "/readyz?for=restart": spare[lacking == nil]} {
+			rec := send(a, "GET", target, "")
+			if got := readinessOf(t, rec); rec.Code != want || !got.Ready || got.SafeToRestartNext != (lacking == nil) || len(got.WhyNot) != len(lacking) {
+				t.Errorf("%s: status %d, %+v", target, rec.Code, got)
+			}
+			if rec.Code == 503 && !strings.Contains(problemOf(t, rec).Detail, "node x is down; node y is catching up") {
+				t.Errorf("%s: %s", target, rec.Body)
+			}
+		}
+	}
+	if rec := send(a, "GET", "/readyz?for=fun", ""); rec.Code != 422 {
+		t.Errorf("status %d", rec.Code)
+	}
+}
+
+func readinessOf(t *testing.T, rec *httptest.ResponseRecorder) client.Readiness {
+	t.Helper()
+	var r client.Readiness
+	if err := json.Unmarshal(rec.Body.Bytes(), &r); err != nil {
+		t.Fatalf("%v in %s", err, rec.Body)
+	}
+	return r
 }
 
 func TestAServerBoundsHeaders(t *testing.T) {

@@ -409,3 +409,23 @@ func TestAPeerThatSendsGarbageGoesUnread(t *testing.T) {
 		c.serves(written)
 	})
 }
+
+// TestASessionSeesItsEarlierWritesToo: after a cut an owner gets the newest batch
+// at once, and what it missed with anti-entropy only.
+func TestASessionSeesItsEarlierWritesToo(t *testing.T) {
+	simulate(t, 3, lan, func(c *cluster) {
+		ctx, request := session(store.Default, "")
+		c.net.Partition([]p2p.NodeID{id(2)}, []p2p.NodeID{id(0), id(1)})
+		time.Sleep(2 * time.Second)
+		c.write(ctx, id(0), put(key(1, "first"), "v"))
+		time.Sleep(15 * time.Second) // beyond what is pushed
+		c.net.Heal()
+		ctx, request = session(1, request.Token())
+		c.write(ctx, id(0), put(key(1, "second"), "v"))
+		time.Sleep(5 * time.Millisecond)
+		ctx, _ = session(store.Default, request.Token())
+		if got := c.value(ctx, id(2), key(1, "first")); got != "v" {
+			t.Errorf("read as %q", got)
+		}
+	})
+}

@@ -18,28 +18,31 @@ const (
 	ringTimeout = 2 * time.Second
 )
 
-// viewNow gives the ring view, nil before this node has joined.
+// viewNow gives a copy of the ring view, nil before this node has joined.
 func (s *Store) viewNow() *ring.View {
-	s.viewMu.Lock()
-	defer s.viewMu.Unlock()
-	if s.view == nil {
+	v := s.view.Load()
+	if v == nil {
 		return nil
 	}
-	return s.view.Clone()
+	return v.Clone()
 }
 
 // adopt merges a view into this node's, makes the result durable, and only then
 // acts on it and tells others.
 func (s *Store) adopt(v *ring.View) error {
-	s.viewMu.Lock()
-	defer s.viewMu.Unlock()
+	select {
+	case s.adopting <- struct{}{}:
+		defer func() { <-s.adopting }()
+	case <-s.ctx.Done():
+		return store.ErrEngineClosed
+	}
 	merged := v.Clone()
-	if s.view != nil {
-		merged = s.view.Clone()
-		changed, err := merged.Merge(v)
+	if mine := s.viewNow(); mine != nil {
+		changed, err := mine.Merge(v)
 		if err != nil || !changed {
 			return err
 		}
+		merged = mine
 	}
 	var b store.Batch
 	b.Put(metaKey(metaView), merged.Append(nil))
@@ -49,9 +52,8 @@ func (s *Store) adopt(v *ring.View) error {
 	return s.install(merged)
 }
 
-// install makes a durable view the current one. The caller holds viewMu.
+// install makes a durable view the current one. The caller holds adopting.
 func (s *Store) install(v *ring.View) error {
-	s.view = v
 	next := newPlacement(ring.New(v), s.cfg.Self)
 	previous := s.placement.Load()
 	if previous == nil {
@@ -62,6 +64,7 @@ func (s *Store) install(v *ring.View) error {
 		s.forgetDisks(previous.ring.View(), v)
 		s.loseTrust(previous, next)
 	}
+	s.view.Store(v)
 	s.placement.Store(next)
 	if err := s.topics.follow(next); err != nil {
 		return fmt.Errorf("topics: %w", err)

@@ -107,18 +107,6 @@ func (p *partition) equals(peer p2p.NodeID, digest uint64) {
 	}
 }
 
-// sees says whether all dots are applied here.
-func (p *partition) sees(dots []causal.Dot) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, d := range dots {
-		if !p.vector.Contains(d) {
-			return false
-		}
-	}
-	return true
-}
-
 // snapshot gives a copy of the vector.
 func (p *partition) snapshot() *causal.Vector {
 	p.mu.Lock()

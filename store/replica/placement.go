@@ -10,6 +10,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"grapevine/crdt/causal"
 	"grapevine/p2p"
 	"grapevine/store"
 	"grapevine/store/ring"
@@ -22,6 +23,8 @@ type placement struct {
 	sets []*ownerSet // by partition
 	own  []bool      // by partition: this node is an owner
 	hold []bool      // by partition: this node is an owner, or coming to be one
+	// lives are the incarnations of members that have not gone.
+	lives map[causal.Replica]bool
 }
 
 // ownerSet is a set of nodes that some partitions have in common.
@@ -33,7 +36,15 @@ type ownerSet struct {
 
 func newPlacement(r *ring.Ring, self p2p.NodeID) *placement {
 	n := r.Partitions()
-	pl := &placement{ring: r, self: self, sets: make([]*ownerSet, n), own: make([]bool, n), hold: make([]bool, n)}
+	pl := &placement{
+		ring: r, self: self, sets: make([]*ownerSet, n), own: make([]bool, n), hold: make([]bool, n),
+		lives: map[causal.Replica]bool{},
+	}
+	for _, m := range r.View().Members() {
+		if m.State != ring.Gone {
+			pl.lives[m.Replica] = true
+		}
+	}
 	sets := map[string]*ownerSet{}
 	for i := range n {
 		p := store.Partition(i)

@@ -20,8 +20,8 @@ const seeWait = 250 * time.Millisecond
 
 // demand is what a read requires of the owner that answers it.
 type demand struct {
-	Needs  [][]byte `cbor:"1,keyasint,omitempty"` // dots
-	Quorum bool     `cbor:"2,keyasint,omitempty"`
+	Needs  []byte `cbor:"1,keyasint,omitempty"` // vector of what the session must see
+	Quorum bool   `cbor:"2,keyasint,omitempty"`
 }
 
 func demandOf(ctx context.Context, p store.Partition) demand {
@@ -30,22 +30,18 @@ func demandOf(ctx context.Context, p store.Partition) demand {
 		return demand{}
 	}
 	d := demand{Quorum: r.Consistency == store.Quorum}
-	for _, dot := range r.Needs(p) {
-		d.Needs = append(d.Needs, causal.AppendDot(nil, dot))
+	if needs := r.Needs(p); len(needs) > 0 {
+		d.Needs = vectorOf(needs).Append(nil)
 	}
 	return d
 }
 
-func (d demand) dots() ([]causal.Dot, error) {
-	out := make([]causal.Dot, len(d.Needs))
-	for i, b := range d.Needs {
-		dot, _, err := causal.ConsumeDot(b)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = dot
+func vectorOf(needs []store.Need) *causal.Vector {
+	v := causal.NewVector()
+	for _, n := range needs {
+		v.AddRange(n.Replica, n.Range)
 	}
-	return out, nil
+	return v
 }
 
 // serves says whether this node may answer reads of a partition.
@@ -60,11 +56,11 @@ func (s *Store) meet(ctx context.Context, p store.Partition, d demand) error {
 		return errNotServing
 	}
 	if len(d.Needs) > 0 {
-		dots, err := d.dots()
+		needs, _, err := causal.ConsumeVector(d.Needs)
 		if err != nil {
 			return err
 		}
-		if err := s.see(ctx, p, dots); err != nil {
+		if err := s.see(ctx, p, needs); err != nil {
 			return err
 		}
 	}
@@ -90,19 +86,33 @@ func (s *Store) Current(ctx context.Context, slot store.Slot) bool {
 		return false
 	}
 	needs := r.Needs(p)
-	return len(needs) == 0 || s.partitions[p].sees(needs)
+	return len(needs) == 0 || s.sees(p, vectorOf(needs))
 }
 
-// see waits until all dots are applied here, for a bounded time.
-func (s *Store) see(ctx context.Context, p store.Partition, dots []causal.Dot) error {
-	if s.partitions[p].sees(dots) {
+// sees says whether what a session needs is applied here. Of an incarnation that
+// is no more, writes between a session's own may never come: those are not waited
+// for.
+func (s *Store) sees(p store.Partition, needs *causal.Vector) bool {
+	missing := s.partitions[p].snapshot().Missing(needs)
+	for _, r := range missing.Replicas() {
+		last := causal.Dot{Replica: r, Seq: needs.Max(r)}
+		if s.placement.Load().lives[r] || missing.Contains(last) {
+			return false
+		}
+	}
+	return true
+}
+
+// see waits until all needs are applied here, for a bounded time.
+func (s *Store) see(ctx context.Context, p store.Partition, needs *causal.Vector) error {
+	if s.sees(p, needs) {
 		return nil
 	}
 	deadline := time.NewTimer(seeWait)
 	defer deadline.Stop()
 	for {
 		applied := s.applied.wait()
-		if s.partitions[p].sees(dots) {
+		if s.sees(p, needs) {
 			return nil
 		}
 		select {

@@ -63,8 +63,8 @@ type Store struct {
 	identity      identities
 	awaitingProof atomic.Bool // a reachable member has not vouched for the identity yet
 
-	viewMu sync.Mutex
-	view   *ring.View // nil before this node has joined
+	adopting chan struct{}             // held, by filling it, while the view changes
+	view     atomic.Pointer[ring.View] // never changed itself; nil before this node has joined
 
 	placement  atomic.Pointer[placement] // nil before this node has joined
 	partitions []*partition              // set before placement is
@@ -103,7 +103,7 @@ func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
 		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: cfg.Now(),
-		known: make(chan struct{}), queue: make(chan work, queueLen),
+		known: make(chan struct{}), adopting: make(chan struct{}, 1), queue: make(chan work, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
 		kicks: make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
 	}
@@ -197,8 +197,6 @@ func (s *Store) loadView() error {
 		if err != nil {
 			return fmt.Errorf("ring view: %w", err)
 		}
-		s.viewMu.Lock()
-		defer s.viewMu.Unlock()
 		return s.install(v)
 	}
 	if s.cfg.Found == nil {
