@@ -24,6 +24,7 @@ type cluster struct {
 	t     *testing.T
 	net   *simnet.Network
 	nodes map[p2p.NodeID]*node
+	bits  uint8 // there are 2^bits partitions
 }
 
 type node struct {
@@ -37,8 +38,15 @@ const indexed store.Family = 9
 
 // simulate runs a test on n nodes that have formed a cluster of few partitions.
 func simulate(t *testing.T, n int, options simnet.Options, test func(*cluster)) {
+	t.Helper()
+	simulateBits(t, 3, n, options, test)
+}
+
+// simulateBits does so with 2^bits partitions.
+func simulateBits(t *testing.T, bits uint8, n int, options simnet.Options, test func(*cluster)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, net: simnet.New(options), nodes: map[p2p.NodeID]*node{}}
+		c := &cluster{t: t, net: simnet.New(options), nodes: map[p2p.NodeID]*node{}, bits: bits}
 		defer c.close()
 		for i := range n {
 			c.start(id(i))
@@ -80,7 +88,7 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	}
 	var found *ring.Cluster
 	if len(c.nodes) == 0 {
-		found = &ring.Cluster{ID: "test", PartitionBits: 3, Copies: 3}
+		found = &ring.Cluster{ID: "test", PartitionBits: c.bits, Copies: 3}
 	}
 	net := c.net.Join(id, p2p.Addrs{})
 	var err error
