@@ -8,8 +8,10 @@ require (
 	github.com/danielgtaylor/huma/v2 v2.37.2 // validation and the OpenAPI document, from one declaration
 	github.com/dgraph-io/badger/v4 v4.9.6 // the disk engine
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic encoding of records and rare messages
+	github.com/hashicorp/go-msgpack/v2 v2.1.5 // memberlist's own encoding, to refuse what would harm it
 	github.com/hashicorp/memberlist v0.7.0 // who is alive (SWIM)
 	github.com/jedib0t/go-pretty/v6 v6.8.3 // tables in the terminal
+	github.com/klauspost/compress v1.20.1 // zstd: backups
 	github.com/libp2p/go-libp2p v0.51.0 // authenticated streams between peers
 	github.com/libp2p/go-libp2p-pubsub v0.19.0 // gossip of batches to owner sets
 	github.com/maypok86/otter/v2 v2.4.0 // bounded caches
@@ -20,6 +22,7 @@ require (
 	github.com/prometheus/client_model v0.6.3 // reading metrics in tests
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: CLI tests that double as the manual
 	github.com/schollz/progressbar/v3 v3.19.1 // progress of the testnet
+	github.com/tetratelabs/wazero v1.12.0 // runs simulations where nothing is left to chance
 	github.com/tidwall/btree v1.8.2 // the ordered map of the memory engine, with cheap snapshots
 	github.com/zeebo/xxh3 v1.1.0 // fast hashes: placement, digests, message ids
 	go.uber.org/goleak v1.3.0 // tests that no goroutine outlives its owner
@@ -27,6 +30,7 @@ require (
 	golang.org/x/sync v0.24.0 // bounded groups and weighted semaphores
 	golang.org/x/sys v0.49.0 // free disk space
 	golang.org/x/term v0.47.0 // whether output is a terminal
+	golang.org/x/time v0.16.0 // rate limits
 	google.golang.org/protobuf v1.36.12 // looking for damage in Badger table indices before Badger meets it
 	pgregory.net/rapid v1.3.0 // property tests
 )
@@ -55,7 +59,6 @@ require (
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-immutable-radix v1.3.1 // indirect
 	github.com/hashicorp/go-metrics v0.7.0 // indirect
-	github.com/hashicorp/go-msgpack/v2 v2.1.5 // indirect
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
 	github.com/hashicorp/go-sockaddr v1.0.7 // indirect
 	github.com/hashicorp/golang-lru v1.0.2 // indirect
@@ -64,7 +67,6 @@ require (
 	github.com/ipfs/go-cid v0.6.2 // indirect
 	github.com/jackpal/go-nat-pmp v1.0.2 // indirect
 	github.com/jbenet/go-temp-err-catcher v0.1.0 // indirect
-	github.com/klauspost/compress v1.20.1 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/koron/go-ssdp v0.9.1 // indirect
 	github.com/libp2p/go-buffer-pool v0.1.0 // indirect
@@ -133,7 +135,6 @@ require (
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )

@@ -9,5 +9,7 @@
 // that moves bulk, or whose handlers are slow, never stands in another's way.
 //
 // Everything is bounded: bytes queued on a lane, bytes and count of requests
-// being handled per lane, gossip queues, and the rate of dialling a dead peer.
+// being handled per lane, gossip queues, the rate of dialling a dead peer, the
+// handshakes under way with one address, and the connections and streams of one
+// peer. A peer that keeps breaking the rules of a protocol is barred for a while.
 package libp2pnet

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"grapevine/p2p"
@@ -29,6 +30,10 @@ const (
 
 	maxCode           = 64
 	maxFailureMessage = 4 << 10
+
+	readBuffer = 64 << 10
+	// stallTimeout bounds how long a frame may take from its header to its end.
+	stallTimeout = 30 * time.Second
 )
 
 var errBadFrame = errors.New("libp2pnet: malformed frame")
@@ -60,31 +65,77 @@ func wireTimeout(d time.Duration) uint32 {
 	return uint32(min(int64((d+time.Microsecond-1)/time.Microsecond), math.MaxUint32))
 }
 
-// readFrame reads the next frame; its payload is the caller's to keep. The error
+// frameReader reads frames from a stream.
+type frameReader struct {
+	stream   deadlineReader
+	buffered *bufio.Reader
+	traffic  traffic
+}
+
+// deadlineReader is the part of a stream that a frameReader needs.
+type deadlineReader interface {
+	io.Reader
+	SetReadDeadline(t time.Time) error
+}
+
+func newFrameReader(s deadlineReader, t traffic) *frameReader {
+	return &frameReader{s, bufio.NewReaderSize(s, readBuffer), t}
+}
+
+// next reads the next frame; its payload is the caller's to keep. It waits for
+// one without end, but for the rest of one no longer than stallTimeout. The error
 // wraps errBadFrame when the peer, not the connection, is at fault.
-func readFrame(r *bufio.Reader) (frame, error) {
-	header, err := r.Peek(headerSize)
+func (r *frameReader) next() (frame, error) {
+	f, size, err := readHeader(r.buffered)
 	if err != nil {
 		return frame{}, err
 	}
-	size := binary.BigEndian.Uint32(header)
-	f := frame{
+	if r.buffered.Buffered() < size {
+		_ = r.stream.SetReadDeadline(time.Now().Add(stallTimeout))
+		defer func() { _ = r.stream.SetReadDeadline(time.Time{}) }()
+	}
+	if f.payload, err = readPayload(r.buffered, size); err != nil {
+		return frame{}, err
+	}
+	r.traffic.noteReceived(1, f.size())
+	return f, nil
+}
+
+// readHeader reads all of a frame but its payload, whose size it gives.
+func readHeader(r *bufio.Reader) (f frame, size int, err error) {
+	header, err := r.Peek(headerSize)
+	if err != nil {
+		return frame{}, 0, err
+	}
+	announced := binary.BigEndian.Uint32(header)
+	f = frame{
 		kind:    frameKind(header[4]),
 		id:      binary.BigEndian.Uint64(header[5:]),
 		timeout: time.Duration(binary.BigEndian.Uint32(header[13:])) * time.Microsecond,
 	}
 	if f.kind < kindRequest || f.kind > kindFailure {
-		return frame{}, fmt.Errorf("%w: kind %d", errBadFrame, f.kind)
+		return frame{}, 0, fmt.Errorf("%w: kind %d", errBadFrame, f.kind)
 	}
-	if size > p2p.MaxMessage {
-		return frame{}, fmt.Errorf("%w: payload of %d bytes", errBadFrame, size)
+	if announced > p2p.MaxMessage {
+		return frame{}, 0, fmt.Errorf("%w: payload of %d bytes", errBadFrame, announced)
 	}
-	if _, err := r.Discard(headerSize); err != nil {
-		return frame{}, err
+	_, err = r.Discard(headerSize)
+	return f, int(announced), err
+}
+
+// readPayload reads exactly size bytes. It takes memory as they arrive: a peer
+// that announces much and sends nothing costs no more than it sent.
+func readPayload(r io.Reader, size int) ([]byte, error) {
+	payload := make([]byte, 0, min(size, readBuffer))
+	for len(payload) < size {
+		have := len(payload)
+		step := min(size-have, max(have, readBuffer))
+		payload = slices.Grow(payload, step)[:have+step]
+		if _, err := io.ReadFull(r, payload[have:]); err != nil {
+			return nil, err
+		}
 	}
-	f.payload = make([]byte, size)
-	_, err = io.ReadFull(r, f.payload)
-	return f, err
+	return payload, nil
 }
 
 // failure makes the frame that carries a handler's error.
@@ -95,10 +146,13 @@ func failure(id uint64, err error) frame {
 	return frame{kind: kindFailure, id: id, payload: payload}
 }
 
-// parseFailure is the inverse of failure.
+// parseFailure is the inverse of failure, and holds peers to its bounds.
 func parseFailure(payload []byte) *p2p.RemoteError {
 	code, message, _ := bytes.Cut(payload, []byte{0})
-	return &p2p.RemoteError{Code: string(code), Message: string(message)}
+	return &p2p.RemoteError{
+		Code:    truncate(string(code), maxCode),
+		Message: truncate(string(message), maxFailureMessage),
+	}
 }
 
 // asRemote gives what a caller is told of a handler's error.

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/zeebo/xxh3"
+	"google.golang.org/protobuf/proto"
 
 	"grapevine/p2p"
 )
@@ -55,9 +56,9 @@ func newGossip(ctx context.Context, h *Host) (*pubsub.PubSub, error) {
 		pubsub.WithValidateQueueSize(gossipQueue),
 		pubsub.WithMaxMessageSize(maxGossipRPC),
 		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(allowed, maxTopics)),
-		pubsub.WithRawTracer(dropCounter{h.metrics}),
+		pubsub.WithRawTracer(gossipCounter{h, h.metrics.traffic.of(gossipProtocol)}),
 		pubsub.WithLogger(slog.New(quiet{h.log.Handler()})),
-		pubsub.WithRPCLogger(slog.New(quiet{h.log.Handler()})),
+		pubsub.WithRPCLogger(slog.New(rpcLog{quiet{h.log.Handler()}, h})),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
@@ -141,11 +142,15 @@ func (t *topic) deliver(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if m.ReceivedFrom == t.host.host.ID() || len(m.Data) < nonceSize {
+		if m.ReceivedFrom == t.host.host.ID() {
 			continue
 		}
 		if m.ReceivedFrom != from {
 			from, fromID = m.ReceivedFrom, nodeID(m.ReceivedFrom)
+		}
+		if len(m.Data) < nonceSize {
+			t.host.offend(fromID, gossipProtocol, weightMalformed, errBadFrame)
+			continue
 		}
 		t.hand(fromID, m.Data[nonceSize:])
 	}
@@ -162,31 +167,41 @@ func (t *topic) hand(from p2p.NodeID, message []byte) {
 	t.receive(from, message)
 }
 
-// dropCounter counts what gossip loses.
-type dropCounter struct{ metrics metrics }
-
-var _ pubsub.RawTracer = dropCounter{}
-
-func (c dropCounter) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
-	c.metrics.gossipDropped.WithLabelValues("outbound").Add(float64(len(rpc.GetPublish())))
-}
-func (c dropCounter) RejectMessage(*pubsub.Message, string) {
-	c.metrics.gossipDropped.WithLabelValues("rejected").Inc()
-}
-func (c dropCounter) UndeliverableMessage(*pubsub.Message) {
-	c.metrics.gossipDropped.WithLabelValues("undelivered").Inc()
+// gossipCounter counts what gossip moves and what it loses.
+type gossipCounter struct {
+	host    *Host
+	traffic traffic
 }
 
-func (dropCounter) OnNewOutboundStream(peer.ID, protocol.ID)             {}
-func (dropCounter) OnClosedOutboundStream(peer.ID)                       {}
-func (dropCounter) Join(string)                                          {}
-func (dropCounter) Leave(string)                                         {}
-func (dropCounter) Graft(peer.ID, string)                                {}
-func (dropCounter) Prune(peer.ID, string)                                {}
-func (dropCounter) ValidateMessage(*pubsub.Message)                      {}
-func (dropCounter) DeliverMessage(*pubsub.Message)                       {}
-func (dropCounter) DuplicateMessage(*pubsub.Message)                     {}
-func (dropCounter) ThrottlePeer(peer.ID)                                 {}
-func (dropCounter) RecvRPC(*pubsub.RPC)                                  {}
-func (dropCounter) SendRPC(*pubsub.RPC, peer.ID)                         {}
-func (dropCounter) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}
+var _ pubsub.RawTracer = gossipCounter{}
+
+func (c gossipCounter) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
+	c.host.metrics.gossipDropped.WithLabelValues("outbound").Add(float64(len(rpc.GetPublish())))
+}
+func (c gossipCounter) RejectMessage(m *pubsub.Message, reason string) {
+	c.host.metrics.gossipDropped.WithLabelValues("rejected").Inc()
+	if forged(reason) {
+		c.host.offend(nodeID(m.ReceivedFrom), gossipProtocol, weightMalformed, errors.New(reason))
+	}
+}
+func (c gossipCounter) UndeliverableMessage(*pubsub.Message) {
+	c.host.metrics.gossipDropped.WithLabelValues("undelivered").Inc()
+}
+func (c gossipCounter) RecvRPC(rpc *pubsub.RPC) {
+	c.traffic.noteReceived(len(rpc.GetPublish()), proto.Size(&rpc.RPC))
+}
+func (c gossipCounter) SendRPC(rpc *pubsub.RPC, _ peer.ID) {
+	c.traffic.noteSent(len(rpc.GetPublish()), proto.Size(&rpc.RPC))
+}
+
+func (gossipCounter) OnNewOutboundStream(peer.ID, protocol.ID)             {}
+func (gossipCounter) OnClosedOutboundStream(peer.ID)                       {}
+func (gossipCounter) Join(string)                                          {}
+func (gossipCounter) Leave(string)                                         {}
+func (gossipCounter) Graft(peer.ID, string)                                {}
+func (gossipCounter) Prune(peer.ID, string)                                {}
+func (gossipCounter) ValidateMessage(*pubsub.Message)                      {}
+func (gossipCounter) DeliverMessage(*pubsub.Message)                       {}
+func (gossipCounter) DuplicateMessage(*pubsub.Message)                     {}
+func (gossipCounter) ThrottlePeer(peer.ID)                                 {}
+func (gossipCounter) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}

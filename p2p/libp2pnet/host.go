@@ -11,9 +11,13 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"golang.org/x/time/rate"
 
 	"grapevine/p2p"
 )
+
+// warnInterval is the least time between two warnings of what peers do.
+const warnInterval = 10 * time.Second
 
 // Host is a node's end of the network: it calls peers and is called by them,
 // and spreads messages by gossip. It is safe for concurrent use.
@@ -28,6 +32,9 @@ type Host struct {
 	addr    string
 	nonce   atomic.Uint64 // of the last message published
 	blocked atomic.Pointer[func(p2p.NodeID) bool]
+
+	offences *offences
+	seldom   rate.Sometimes // for what peers could make this node log at will
 
 	ctx    context.Context // ends when Close is called
 	cancel context.CancelFunc
@@ -66,6 +73,8 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		loopbacks:  map[string]chan<- []byte{},
 		keeperWake: make(chan struct{}, 1),
 		leaving:    map[p2p.NodeID]time.Time{},
+		offences:   newOffences(time.Now),
+		seldom:     rate.Sometimes{Interval: warnInterval},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.nonce.Store(rand.Uint64())
@@ -73,6 +82,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		h.cancel()
 		return nil, err
 	}
+	registerConnections(cfg.Metrics, func() int { return len(h.swarm.Conns()) })
 	h.swarm.Notify(h.notifiee())
 	h.spawn(h.keep)
 	return h, nil

@@ -34,17 +34,25 @@ func LoadOrCreateKey(dir string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read node identity: %w", err)
 	}
-	block, _ := pem.Decode(data)
-	if block == nil || block.Type != pemType {
-		return nil, fmt.Errorf("node identity %s: not a PEM private key", path)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := parseKey(data)
 	if err != nil {
 		return nil, fmt.Errorf("node identity %s: %w", path, err)
 	}
+	return key, nil
+}
+
+func parseKey(data []byte) (ed25519.PrivateKey, error) {
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != pemType {
+		return nil, errors.New("not a PEM private key")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("node identity %s: not an Ed25519 key", path)
+		return nil, errors.New("not an Ed25519 key")
 	}
 	return key, nil
 }

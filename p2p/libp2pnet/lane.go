@@ -1,7 +1,6 @@
 package libp2pnet
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +12,12 @@ import (
 	"grapevine/p2p"
 )
 
-const readBuffer = 64 << 10
-
 // lane is the outbound stream of one protocol to one peer: requests and one-way
 // messages go out on it, replies come back. Once lost it stays so.
 type lane struct {
-	stream network.Stream
-	out    *outbox
+	stream  network.Stream
+	out     *outbox
+	traffic traffic
 
 	mu      sync.Mutex
 	pending map[uint64]chan<- reply // nil when the lane is lost
@@ -31,8 +29,8 @@ type reply struct {
 	err     error
 }
 
-func newLane(s network.Stream) *lane {
-	return &lane{stream: s, out: newOutbox(), pending: map[uint64]chan<- reply{}}
+func newLane(s network.Stream, t traffic) *lane {
+	return &lane{stream: s, out: newOutbox(t), traffic: t, pending: map[uint64]chan<- reply{}}
 }
 
 // call sends a request and waits for its reply.
@@ -93,9 +91,9 @@ func (l *lane) resolve(id uint64, r reply) {
 
 // read dispatches replies until the stream ends, and says why it did.
 func (l *lane) read() error {
-	r := bufio.NewReaderSize(l.stream, readBuffer)
+	r := newFrameReader(l.stream, l.traffic)
 	for {
-		f, err := readFrame(r)
+		f, err := r.next()
 		switch {
 		case err != nil:
 			return err
@@ -129,12 +127,11 @@ func (l *lane) lost() bool {
 }
 
 // start runs the lane's reader and writer under h until the stream ends.
-func (l *lane) start(h *Host, peer p2p.NodeID) bool {
+func (l *lane) start(h *Host, peer p2p.NodeID, protocol string) bool {
 	reading := h.spawn(func() {
 		defer l.lose()
 		if err := l.read(); errors.Is(err, errBadFrame) {
-			h.metrics.badFrames.Inc()
-			h.log.Warn("closed a stream", "peer", peer, "error", err)
+			h.offend(peer, protocol, weightMalformed, err)
 		}
 	})
 	writing := h.spawn(func() {

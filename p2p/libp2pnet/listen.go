@@ -11,20 +11,12 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
-	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
-)
-
-// Bounds on connections, which strangers can attempt though not complete.
-const (
-	maxConns      = 8192
-	maxHandshakes = 1024
 )
 
 // listen starts the libp2p host and gossip on it.
@@ -41,21 +33,26 @@ func (h *Host) listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", h.cfg.Listen, err)
 	}
-	resources, err := resourceManager()
+	resources, err := newEntrance(h)
 	if err != nil {
 		return err
 	}
 	h.self = nodeID(id)
+	logQuietly(h.log)
 	h.host, err = libp2p.New(
 		libp2p.Identity(priv),
 		libp2p.PrivateNetwork(psk),
-		libp2p.ListenAddrs(listen),
+		libp2p.NoListenAddrs, // see below
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionGater(gater{h}),
 		stack(),
 	)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", h.cfg.Listen, errors.Join(err, resources.Close()))
+		return fmt.Errorf("start libp2p: %w", errors.Join(err, resources.Close()))
+	}
+	// libp2p.New would log a listener's failure three times over.
+	if err := h.host.Network().Listen(listen); err != nil {
+		return fmt.Errorf("listen on %s: %w", h.cfg.Listen, errors.Join(err, h.host.Close()))
 	}
 	if err := h.afterListen(); err != nil {
 		return errors.Join(err, h.host.Close())
@@ -98,24 +95,6 @@ func (h *Host) afterListen() error {
 	}
 	h.gossip, err = newGossip(h.ctx, h)
 	return err
-}
-
-// resourceManager bounds connections only: those who get in are trusted not to
-// exhaust each other, and many nodes may share an IP address.
-func resourceManager() (network.ResourceManager, error) {
-	limits := rcmgr.PartialLimitConfig{
-		System:    rcmgr.ResourceLimits{Conns: maxConns, ConnsInbound: maxConns, FD: maxConns},
-		Transient: rcmgr.ResourceLimits{Conns: maxHandshakes, ConnsInbound: maxHandshakes, FD: maxHandshakes},
-	}.Build(rcmgr.InfiniteLimits)
-	m, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
-		rcmgr.WithMetricsDisabled(),
-		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: maxConns}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 128, ConnCount: maxConns}}))
-	if err != nil {
-		return nil, fmt.Errorf("libp2p resource manager: %w", err)
-	}
-	return m, nil
 }
 
 // resolve gives the multiaddress of a HOST:PORT to listen on.

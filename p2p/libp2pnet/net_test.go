@@ -3,6 +3,7 @@ package libp2pnet
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 // cluster is an address book shared by the hosts of a test.
 type cluster struct {
 	secret [32]byte
+	log    *slog.Logger
 	mu     sync.Mutex
 	addrs  map[p2p.NodeID]string
 }
@@ -46,7 +48,7 @@ func (n *cluster) host(t testing.TB, key ed25519.PrivateKey) *Host {
 		_, key, _ = ed25519.GenerateKey(rand.Reader)
 	}
 	h, err := New(t.Context(), Config{
-		Key: key, Secret: n.secret, Listen: "127.0.0.1:0", Addr: n.addr, Metrics: prometheus.NewRegistry(),
+		Key: key, Secret: n.secret, Listen: "127.0.0.1:0", Addr: n.addr, Log: n.log, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

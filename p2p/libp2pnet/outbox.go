@@ -24,8 +24,11 @@ var errStreamLost = errors.New("stream lost")
 // way leaves with the next one, so batches grow with load and a lone frame
 // leaves at once.
 type outbox struct {
+	traffic traffic
+
 	mu      sync.Mutex
 	queued  []byte
+	frames  int // queued
 	spare   []byte
 	closed  bool
 	waiting bool          // somebody waits for space
@@ -35,8 +38,8 @@ type outbox struct {
 	done   chan struct{} // closed with the outbox
 }
 
-func newOutbox() *outbox {
-	return &outbox{space: make(chan struct{}), filled: make(chan struct{}, 1), done: make(chan struct{})}
+func newOutbox(t traffic) *outbox {
+	return &outbox{traffic: t, space: make(chan struct{}), filled: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // put queues a frame. While the outbox is full it waits until ctx ends, or not
@@ -73,6 +76,7 @@ func (o *outbox) tryPut(f frame) (<-chan struct{}, error) {
 		return o.space, nil
 	}
 	o.queued = appendFrame(o.queued, f)
+	o.frames++
 	select {
 	case o.filled <- struct{}{}:
 	default:
@@ -82,11 +86,11 @@ func (o *outbox) tryPut(f frame) (<-chan struct{}, error) {
 
 // take gives all that is queued and makes room. The batch is valid until the
 // next take.
-func (o *outbox) take() []byte {
+func (o *outbox) take() (batch []byte, frames int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch := o.queued
-	o.queued, o.spare = o.spare[:0], nil
+	batch, frames = o.queued, o.frames
+	o.queued, o.spare, o.frames = o.spare[:0], nil, 0
 	if cap(batch) <= maxSpare {
 		o.spare = batch
 	}
@@ -95,7 +99,7 @@ func (o *outbox) take() []byte {
 		close(o.space)
 		o.space = make(chan struct{})
 	}
-	return batch
+	return batch, frames
 }
 
 // drain writes batches to w until a write fails or the outbox closes.
@@ -106,11 +110,14 @@ func (o *outbox) drain(w io.Writer) error {
 		case <-o.done:
 			return errStreamLost
 		}
-		if batch := o.take(); len(batch) > 0 {
-			if _, err := w.Write(batch); err != nil {
-				return err
-			}
+		batch, frames := o.take()
+		if frames == 0 {
+			continue
 		}
+		if _, err := w.Write(batch); err != nil {
+			return err
+		}
+		o.traffic.noteSent(frames, len(batch))
 	}
 }
 

@@ -141,3 +141,17 @@ func TestADamagedIdentityIsAnErrorAndIsLeftAlone(t *testing.T) {
 		t.Error("the file was changed")
 	}
 }
+
+func FuzzParseKey(f *testing.F) {
+	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----\n"))
+	f.Add([]byte("damaged"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		key, err := parseKey(data)
+		if err != nil {
+			return
+		}
+		if _, err := IDOf(key); err != nil {
+			t.Errorf("%q is a key without a name: %v", data, err)
+		}
+	})
+}

@@ -136,8 +136,8 @@ func (h *Host) openLane(ctx context.Context, r *remote, name string) (*lane, err
 	if err != nil {
 		return nil, fmt.Errorf("%w: open stream: %w", p2p.ErrUnreachable, err)
 	}
-	l := newLane(s)
-	if !l.start(h, r.id) {
+	l := newLane(s, h.metrics.traffic.of(name))
+	if !l.start(h, r.id, name) {
 		return nil, p2p.ErrClosed
 	}
 	return l, nil
@@ -168,8 +168,8 @@ func (h *Host) dial(r *remote) (*dial, error) {
 	if r.dialling != nil {
 		return r.dialling, nil
 	}
-	if h.isBlocked(r.id) {
-		return nil, fmt.Errorf("%w: blocked", p2p.ErrUnreachable)
+	if h.keptOut(r.id) {
+		return nil, fmt.Errorf("%w: kept out", p2p.ErrUnreachable)
 	}
 	if time.Now().Before(r.retryAt) {
 		return nil, fmt.Errorf("%w: could not be reached a moment ago", p2p.ErrUnreachable)

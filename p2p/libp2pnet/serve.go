@@ -1,7 +1,6 @@
 package libp2pnet
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,10 @@ const (
 	requestWeight = 128 << 10
 )
 
+// errReplaced: a peer keeps one stream per protocol, and opens another when it has
+// lost the first.
+var errReplaced = errors.New("opened a stream although it has one")
+
 // inboundKey names the peer's lane of a protocol.
 type inboundKey struct {
 	from     p2p.NodeID
@@ -35,6 +38,7 @@ type inbound struct {
 	stream   network.Stream
 	out      *outbox
 	handling *semaphore.Weighted
+	traffic  traffic
 	done     chan struct{} // closed when no more frame is being read or delivered
 }
 
@@ -45,17 +49,17 @@ func (h *Host) serve(protocol string, handler p2p.Handler, stream network.Stream
 		key:      inboundKey{from: nodeID(stream.Conn().RemotePeer()), protocol: protocol},
 		handler:  handler,
 		stream:   stream,
-		out:      newOutbox(),
+		traffic:  h.metrics.traffic.of(protocol),
 		handling: semaphore.NewWeighted(maxHandling),
 		done:     make(chan struct{}),
 	}
+	in.out = newOutbox(in.traffic)
 	defer in.end()
 	if !in.takeOver() || !h.spawn(func() { _ = in.out.drain(stream); in.hangUp() }) {
 		return
 	}
 	if err := in.read(); errors.Is(err, errBadFrame) {
-		h.metrics.badFrames.Inc()
-		h.log.Warn("closed a stream", "peer", in.key.from, "protocol", protocol, "error", err)
+		h.offend(in.key.from, protocol, weightMalformed, err)
 	}
 }
 
@@ -70,6 +74,9 @@ func (in *inbound) takeOver() bool {
 	h.mu.Unlock()
 	if previous == nil {
 		return true
+	}
+	if previous.stream.Conn() == in.stream.Conn() {
+		h.offend(in.key.from, in.key.protocol, weightCrowding, errReplaced)
 	}
 	previous.hangUp()
 	select {
@@ -98,9 +105,9 @@ func (in *inbound) end() {
 // read starts a handler for each request and delivers one-way messages one by
 // one, until the stream ends.
 func (in *inbound) read() error {
-	r := bufio.NewReaderSize(in.stream, readBuffer)
+	r := newFrameReader(in.stream, in.traffic)
 	for {
-		f, err := readFrame(r)
+		f, err := r.next()
 		if err != nil {
 			return err
 		}

@@ -177,8 +177,8 @@ func TestGarbageClosesTheStreamAndIsCounted(t *testing.T) {
 			if _, err := s.Read(make([]byte, 1)); !errors.Is(err, network.ErrReset) {
 				t.Errorf("got %v, want a reset stream", err)
 			}
-			if n := counted(hosts[1].metrics.badFrames); n != 1 {
-				t.Errorf("counted %v bad frames", n)
+			if n := counted(hosts[1].metrics.malformed.WithLabelValues("echo")); n != 1 {
+				t.Errorf("counted %v offences", n)
 			}
 			if _, err := hosts[0].Call(within(t), hosts[1].Self(), "echo", nil); err != nil {
 				t.Errorf("the connection did not survive: %v", err)

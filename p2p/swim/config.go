@@ -79,17 +79,14 @@ const (
 	streamTimeout = 2 * time.Second
 )
 
-func (s *Swim) memberlistConfig(t memberlist.Transport) (*memberlist.Config, error) {
-	key, err := hkdf.Key(sha256.New, s.cfg.Secret[:], nil, "grapevine swim encryption", 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive gossip key: %w", err)
-	}
+func (s *Swim) memberlistConfig(t memberlist.Transport) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = string(s.cfg.Self)
 	c.RequireNodeNames = false // operators give addresses alone
 	c.Transport = t
-	c.Label = s.label
-	c.SecretKey = key
+	// The transport seals packets and streams, and takes nothing compressed.
+	c.EnableCompression = false
+	c.UDPBufferSize -= sealSize
 	c.ProbeInterval, c.ProbeTimeout, c.SuspicionMult = probeInterval, probeTimeout, suspicionMult
 	c.GossipInterval = 100 * time.Millisecond
 	c.GossipToTheDeadTime = 30 * time.Second
@@ -98,9 +95,9 @@ func (s *Swim) memberlistConfig(t memberlist.Transport) (*memberlist.Config, err
 	// A signature proves who claims the name, so a node may come back elsewhere as
 	// soon as it was missed.
 	c.DeadNodeReclaimTime = time.Millisecond
-	c.Delegate, c.Events, c.Alive = s, s, s
-	c.Logger = log.New(logWriter{s.log}, "", 0)
-	return c, nil
+	c.Delegate, c.Events, c.Alive, c.Conflict = s, s, s, s
+	c.Logger = log.New(newLogWriter(s.log), "", 0)
+	return c
 }
 
 // clusterLabel names the cluster in the clear without giving the secret away.

@@ -3,10 +3,15 @@
 // Dadgar, Phillips and Currey (2018). It is the only package that knows
 // memberlist.
 //
-// Traffic is encrypted with a key, and labelled with a name, derived from the
-// cluster secret, which keeps strangers out. Within the cluster each node signs
-// its addresses with its identity key, and the others believe nobody else about
-// them: holding the secret is not enough to speak in another node's name.
+// Traffic is sealed with a key derived from the cluster secret, which keeps
+// strangers out: what they send is counted and dropped before memberlist sees it.
+// Within the cluster each node signs its addresses with its identity key, and the
+// others believe nobody else about them: holding the secret is not enough to speak
+// in another node's name. It is enough to disturb failure detection, by accusing
+// others, which they refute. What a member sends is checked for what would harm
+// memberlist.
+//
+// A second process with one identity is detected and ends; see twin.go.
 //
 // memberlist by itself gives up on members that stay away for long, so after a
 // long cut two halves would never meet again. This package keeps calling at the

@@ -29,15 +29,20 @@ const (
 func (s *Swim) rejoin() {
 	var saved []string
 	wait := joinMin
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	call := func() {
+		var again bool
+		if wait, again = s.joinRound(wait); again {
+			timer.Reset(wait - rand.N(wait/4))
+		}
+	}
+	call()
+	close(s.called)
 	for {
 		select {
 		case <-timer.C:
-			var again bool
-			if wait, again = s.joinRound(wait); again {
-				timer.Reset(wait - rand.N(wait/4))
-			}
+			call()
 		case <-s.wake:
 			wait = joinMin
 			timer.Reset(wait)
@@ -66,6 +71,7 @@ func (s *Swim) joinRound(wait time.Duration) (next time.Duration, again bool) {
 		calls.Go(func() {
 			if n, err := s.list.Join([]string{addr}); err == nil && n > 0 {
 				reached.Store(true)
+				s.metOnce.Do(func() { close(s.met) })
 			}
 		})
 	}
@@ -90,6 +96,9 @@ func (s *Swim) absent() (addrs []string, memberAbsent bool) {
 		} else {
 			candidates[m.Addrs.Gossip] = true
 			memberAbsent = true
+			if m.elsewhere != "" {
+				candidates[m.elsewhere] = true
+			}
 		}
 	}
 	for a := range s.remembered {

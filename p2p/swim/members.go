@@ -2,6 +2,7 @@ package swim
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,7 +17,9 @@ var _ p2p.Members = (*Swim)(nil)
 // member is what is known of a node, from the last description it signed.
 type member struct {
 	p2p.Member
-	meta string
+	description
+	meta      string
+	elsewhere string // where it was claimed to be too; see NotifyConflict
 }
 
 // Members implements p2p.Members, in order of their ids.
@@ -95,12 +98,14 @@ func signal(c chan<- struct{}) {
 // memberlist.MergeDelegate is not needed, as merged claims pass here too, each
 // by itself, so that one bad entry does not keep two halves apart.
 func (s *Swim) NotifyAlive(n *memberlist.Node) error {
-	if err := s.checkClaim(n); err != nil {
-		s.refused.Inc()
-		s.log.Warn("refused a member's claim", "name", n.Name, "address", n.Address(), "error", err)
-		return err
+	err := s.checkClaim(n)
+	if err != nil && !errors.Is(err, errTwin) {
+		s.metrics.claims.Inc()
+		s.seldom.Do(func() {
+			s.log.Warn("refused a member's claim", "name", n.Name, "address", n.Address(), "error", err)
+		})
 	}
-	return nil
+	return err
 }
 
 func (s *Swim) checkClaim(n *memberlist.Node) error {
@@ -108,20 +113,36 @@ func (s *Swim) checkClaim(n *memberlist.Node) error {
 	s.mu.RLock()
 	known := s.members[id]
 	s.mu.RUnlock()
-	var addrs p2p.Addrs
+	var d description
 	if known != nil && known.meta == string(n.Meta) {
-		addrs = known.Addrs
+		d = known.description
 	} else {
 		var err error
-		if addrs, err = verifyMeta(n.Meta, s.label, id); err != nil {
+		if d, err = verifyMeta(n.Meta, s.label, id); err != nil {
 			return err
 		}
 	}
 	ip, _ := netip.AddrFromSlice(n.Addr)
-	if at := netip.AddrPortFrom(ip.Unmap(), n.Port).String(); at != addrs.Gossip {
-		return fmt.Errorf("claimed at %s, signed for %s", at, addrs.Gossip)
+	if at := netip.AddrPortFrom(ip.Unmap(), n.Port).String(); at != d.addrs.Gossip {
+		return fmt.Errorf("claimed at %s, signed for %s", at, d.addrs.Gossip)
+	}
+	if !understood(n) {
+		return fmt.Errorf("speaks versions %d to %d of memberlist's protocol", n.PMin, n.PMax)
+	}
+	// At the same address it is this node's own past, which memberlist refutes.
+	if id == s.cfg.Self && d.boot != s.boot && d.addrs.Gossip != s.cfg.Addrs.Gossip {
+		s.suspectTwin(d)
+		return errTwin
 	}
 	return nil
+}
+
+// understood says whether a member speaks the protocol spoken here. Versions are
+// not signed, and memberlist would refuse to exchange state with anybody once it
+// had believed in one that nobody speaks.
+func understood(n *memberlist.Node) bool {
+	const spoken = memberlist.ProtocolVersion2Compatible
+	return n.PMin <= spoken && spoken <= n.PMax && n.PCur == spoken && n.DMin == 0 && n.DCur == 0
 }
 
 // NotifyJoin implements memberlist.EventDelegate.
@@ -144,17 +165,18 @@ func (s *Swim) NotifyLeave(n *memberlist.Node) {
 // learn records a living member, whose description NotifyAlive has accepted.
 func (s *Swim) learn(n *memberlist.Node) {
 	id := p2p.NodeID(n.Name)
-	addrs, err := verifyMeta(n.Meta, s.label, id)
+	d, err := verifyMeta(n.Meta, s.label, id)
 	if err != nil {
 		return
 	}
+	addrs := d.addrs
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.members[id]; old != nil && old.Addrs.Gossip != addrs.Gossip {
 		delete(s.names, old.Addrs.Gossip)
 		delete(s.remembered, old.Addrs.Gossip)
 	}
-	s.members[id] = &member{p2p.Member{ID: id, Addrs: addrs, Alive: true}, string(n.Meta)}
+	s.members[id] = &member{Member: p2p.Member{ID: id, Addrs: addrs, Alive: true}, description: d, meta: string(n.Meta)}
 	s.names[addrs.Gossip] = id
 	s.log.Info("member is alive", "peer", id, "addrs", addrs)
 	s.changed()

@@ -2,6 +2,7 @@ package swim
 
 import (
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -10,11 +11,11 @@ import (
 	"grapevine/p2p"
 )
 
-// What a node tells of itself: a version byte; the p2p, gossip and HTTP address,
-// each with a length byte; and an Ed25519 signature, under the key that its name
-// stands for, over the cluster's label, its name and these addresses.
+// What a node tells of itself: a version byte; its boot, 8 bytes; the p2p, gossip
+// and HTTP address, each with a length byte; and an Ed25519 signature, under the
+// key that its name stands for, over the cluster's label, its name and all this.
 const (
-	metaVersion = 1
+	metaVersion = 2
 	maxAddr     = 128 // so that three and the signature fit memberlist's 512 bytes
 )
 
@@ -23,9 +24,15 @@ var (
 	errForged    = errors.New("signature does not match the name")
 )
 
-func signMeta(key ed25519.PrivateKey, label string, self p2p.NodeID, addrs p2p.Addrs) ([]byte, error) {
-	meta := []byte{metaVersion}
-	for _, a := range []string{addrs.P2P, addrs.Gossip, addrs.HTTP} {
+// description is what a node tells of itself.
+type description struct {
+	addrs p2p.Addrs
+	boot  uint64 // of the process, drawn at its start
+}
+
+func signMeta(key ed25519.PrivateKey, label string, self p2p.NodeID, d description) ([]byte, error) {
+	meta := binary.BigEndian.AppendUint64([]byte{metaVersion}, d.boot)
+	for _, a := range []string{d.addrs.P2P, d.addrs.Gossip, d.addrs.HTTP} {
 		if len(a) > maxAddr {
 			return nil, fmt.Errorf("address %q is longer than %d bytes", a, maxAddr)
 		}
@@ -35,31 +42,38 @@ func signMeta(key ed25519.PrivateKey, label string, self p2p.NodeID, addrs p2p.A
 	return append(meta, ed25519.Sign(key, signed(label, self, meta))...), nil
 }
 
-// verifyMeta gives the addresses in a description that truly is of node id.
-func verifyMeta(meta []byte, label string, id p2p.NodeID) (p2p.Addrs, error) {
+// verifyMeta gives the content of a description that truly is of node id.
+func verifyMeta(meta []byte, label string, id p2p.NodeID) (description, error) {
 	body := len(meta) - ed25519.SignatureSize
 	if body < 1 || meta[0] != metaVersion {
-		return p2p.Addrs{}, errMalformed
+		return description{}, errMalformed
 	}
 	public, err := publicKey(id)
 	if err != nil {
-		return p2p.Addrs{}, err
+		return description{}, err
 	}
 	if !ed25519.Verify(public, signed(label, id, meta[:body]), meta[body:]) {
-		return p2p.Addrs{}, errForged
+		return description{}, errForged
 	}
-	var addrs p2p.Addrs
-	rest := meta[1:body]
-	for _, a := range []*string{&addrs.P2P, &addrs.Gossip, &addrs.HTTP} {
-		if len(rest) < 1 || len(rest) < 1+int(rest[0]) {
-			return p2p.Addrs{}, errMalformed
+	return parseBody(meta[1:body])
+}
+
+// parseBody reads what lies between version and signature.
+func parseBody(b []byte) (d description, err error) {
+	if len(b) < 8 {
+		return d, errMalformed
+	}
+	d.boot, b = binary.BigEndian.Uint64(b), b[8:]
+	for _, a := range []*string{&d.addrs.P2P, &d.addrs.Gossip, &d.addrs.HTTP} {
+		if len(b) < 1 || b[0] > maxAddr || len(b) < 1+int(b[0]) {
+			return description{}, errMalformed
 		}
-		*a, rest = string(rest[1:1+rest[0]]), rest[1+rest[0]:]
+		*a, b = string(b[1:1+b[0]]), b[1+b[0]:]
 	}
-	if len(rest) != 0 {
-		return p2p.Addrs{}, errMalformed
+	if len(b) != 0 {
+		return description{}, errMalformed
 	}
-	return addrs, nil
+	return d, nil
 }
 
 // signed gives the bytes that a signature covers. Neither label nor name holds a

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/time/rate"
 
 	"grapevine/p2p"
 )
@@ -20,13 +20,17 @@ const leaveTimeout = 5 * time.Second
 
 // Swim is a node's view of who is alive. It is safe for concurrent use.
 type Swim struct {
-	cfg     Config
-	log     *slog.Logger
-	label   string
-	meta    []byte
-	list    *memberlist.Memberlist
-	refused prometheus.Counter
-	blocked atomic.Pointer[func(p2p.NodeID) bool]
+	cfg       Config
+	log       *slog.Logger
+	seldom    rate.Sometimes // for what others could make this node log at will
+	label     string
+	meta      []byte
+	boot      uint64 // of this process
+	started   time.Time
+	transport *transport
+	list      *memberlist.Memberlist
+	metrics   metrics
+	blocked   atomic.Pointer[func(p2p.NodeID) bool]
 
 	ctx         context.Context // ends with Close
 	cancel      context.CancelFunc
@@ -34,6 +38,14 @@ type Swim struct {
 	stopJoining context.CancelFunc
 	wg          sync.WaitGroup
 	wake        chan struct{} // capacity 1: members changed
+
+	metOnce     sync.Once
+	met         chan struct{} // closed when a call of another was first answered
+	called      chan struct{} // closed when the first round of calls is over
+	errands     chan func()
+	introduce   rate.Sometimes
+	displaced   chan struct{}
+	displacedBy error // valid once displaced is closed
 
 	mu          sync.RWMutex
 	members     map[p2p.NodeID]*member
@@ -54,19 +66,28 @@ func New(ctx context.Context, cfg Config) (*Swim, error) {
 	s := &Swim{
 		cfg:         cfg,
 		log:         cfg.Log,
+		seldom:      rate.Sometimes{Interval: warnInterval},
+		boot:        rand.Uint64(),
+		started:     time.Now(),
 		wake:        make(chan struct{}, 1),
+		met:         make(chan struct{}),
+		called:      make(chan struct{}),
+		errands:     make(chan func(), maxErrands),
+		introduce:   rate.Sometimes{Interval: joinMin},
+		displaced:   make(chan struct{}),
 		members:     map[p2p.NodeID]*member{},
 		names:       map[string]p2p.NodeID{},
 		subscribers: map[chan struct{}]struct{}{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.joining, s.stopJoining = context.WithCancel(s.ctx)
-	s.register(cfg.Metrics)
+	s.metrics = newMetrics(cfg.Metrics, s.count)
 	if err := s.start(ctx); err != nil {
 		s.cancel()
 		return nil, err
 	}
 	s.wg.Go(s.rejoin)
+	s.wg.Go(s.runErrands)
 	return s, nil
 }
 
@@ -79,51 +100,39 @@ func (s *Swim) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", s.cfg.Listen, err)
 	}
-	t, err := newTransport(s.ctx, listen, s.log, s.isBlocked)
+	sealer, err := newSealer(s.cfg.Secret)
 	if err != nil {
 		return err
 	}
-	if err := s.create(ctx, t); err != nil {
-		_ = t.Shutdown()
+	s.transport, err = newTransport(listen, transportConfig{
+		ctx: s.ctx, log: s.log, sealer: sealer, metrics: s.metrics, blocked: s.isBlocked, who: s.answer,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.create(ctx); err != nil {
+		_ = s.transport.Shutdown()
 		return err
 	}
 	return nil
 }
 
-// create makes the memberlist over a transport that is bound.
-func (s *Swim) create(ctx context.Context, t *transport) error {
+// create makes the memberlist over the transport, which is bound.
+func (s *Swim) create(ctx context.Context) error {
+	t := s.transport
 	var err error
 	if t.advertise, err = advertised(ctx, s.cfg.Advertise, t.advertise); err != nil {
 		return err
 	}
 	s.cfg.Addrs.Gossip = t.advertise.String()
 	s.remembered = rememberedSet(s.cfg.Remembered, s.cfg.Addrs)
-	if s.meta, err = signMeta(s.cfg.Key, s.label, s.cfg.Self, s.cfg.Addrs); err != nil {
+	if s.meta, err = signMeta(s.cfg.Key, s.label, s.cfg.Self, description{s.cfg.Addrs, s.boot}); err != nil {
 		return err
 	}
-	c, err := s.memberlistConfig(t)
-	if err != nil {
-		return err
-	}
-	if s.list, err = memberlist.Create(c); err != nil {
+	if s.list, err = memberlist.Create(s.memberlistConfig(t)); err != nil {
 		return fmt.Errorf("start failure detector: %w", err)
 	}
 	return nil
-}
-
-func (s *Swim) register(reg prometheus.Registerer) {
-	f := promauto.With(reg)
-	s.refused = f.NewCounter(prometheus.CounterOpts{
-		Name: "grapevine_members_refused_total",
-		Help: "Claims about a member that its identity had not signed.",
-	})
-	for _, alive := range []bool{true, false} {
-		f.NewGaugeFunc(prometheus.GaugeOpts{
-			Name:        "grapevine_members",
-			Help:        "Members known, this node included, by whether they are alive.",
-			ConstLabels: prometheus.Labels{"alive": fmt.Sprint(alive)},
-		}, func() float64 { return s.count(alive) })
-	}
 }
 
 func (s *Swim) count(alive bool) (n float64) {

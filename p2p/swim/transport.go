@@ -19,26 +19,37 @@ const bindAttempts = 10
 
 var errBlocked = errors.New("swim: peer is blocked")
 
-// transport is memberlist's own with an advertised address of our choosing and
-// a filter for fault injection. An incoming stream does not tell whom it is
-// from, so a stream is refused where it is dialled; packets at both ends.
+// transport is memberlist's own with an advertised address of our choosing, a
+// seal on all that is sent, and a filter for fault injection. An incoming stream
+// does not tell whom it is from, so a stream is blocked where it is dialled;
+// packets at both ends.
 type transport struct {
 	*memberlist.NetTransport
-	ctx       context.Context // ends pending dials
+	transportConfig
 	advertise netip.AddrPort
-	blocked   func(memberlist.Address) bool
+	door      door
 	packets   chan *memberlist.Packet
+	streams   chan net.Conn
 	stopped   chan struct{}
 	wg        sync.WaitGroup
 }
 
+type transportConfig struct {
+	ctx     context.Context // ends pending dials
+	log     *slog.Logger
+	sealer  sealer
+	metrics metrics
+	blocked func(memberlist.Address) bool
+	who     func(question []byte) (answer []byte) // see twin.go
+}
+
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
-func newTransport(ctx context.Context, listen netip.AddrPort, logger *slog.Logger, blocked func(memberlist.Address) bool) (*transport, error) {
+func newTransport(listen netip.AddrPort, c transportConfig) (*transport, error) {
 	config := &memberlist.NetTransportConfig{
 		BindAddrs: []string{listen.Addr().String()},
 		BindPort:  int(listen.Port()),
-		Logger:    log.New(logWriter{logger}, "", 0),
+		Logger:    log.New(newLogWriter(c.log), "", 0),
 	}
 	var inner *memberlist.NetTransport
 	var err error
@@ -51,14 +62,16 @@ func newTransport(ctx context.Context, listen netip.AddrPort, logger *slog.Logge
 		return nil, fmt.Errorf("listen on %s: %w", listen, err)
 	}
 	t := &transport{
-		NetTransport: inner,
-		ctx:          ctx,
-		advertise:    netip.AddrPortFrom(listen.Addr(), uint16(inner.GetAutoBindPort())),
-		blocked:      blocked,
-		packets:      make(chan *memberlist.Packet),
-		stopped:      make(chan struct{}),
+		NetTransport:    inner,
+		transportConfig: c,
+		advertise:       netip.AddrPortFrom(listen.Addr(), uint16(inner.GetAutoBindPort())),
+		door:            door{place: map[netip.Prefix]int{}},
+		packets:         make(chan *memberlist.Packet),
+		streams:         make(chan net.Conn),
+		stopped:         make(chan struct{}),
 	}
 	t.wg.Go(t.filter)
+	t.wg.Go(t.acceptStreams)
 	return t, nil
 }
 
@@ -70,11 +83,14 @@ func (t *transport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 // PacketCh implements memberlist.Transport.
 func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.packets }
 
+// StreamCh implements memberlist.Transport.
+func (t *transport) StreamCh() <-chan net.Conn { return t.streams }
+
 func (t *transport) filter() {
 	for {
 		select {
 		case p := <-t.NetTransport.PacketCh():
-			if t.blocked(memberlist.Address{Addr: p.From.String()}) {
+			if t.blocked(memberlist.Address{Addr: p.From.String()}) || !t.open(p) {
 				continue
 			}
 			select {
@@ -93,7 +109,9 @@ func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 	if t.blocked(a) {
 		return time.Now(), nil
 	}
-	return t.NetTransport.WriteToAddress(b, a)
+	sealed := t.sealer.seal(b, aboutPacket())
+	t.metrics.sent.WithLabelValues(overPackets).Add(float64(len(sealed)))
+	return t.NetTransport.WriteToAddress(sealed, a)
 }
 
 // WriteTo implements memberlist.Transport.
@@ -107,7 +125,11 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 		return nil, errBlocked
 	}
 	d := net.Dialer{Timeout: timeout}
-	return d.DialContext(t.ctx, "tcp", a.Addr)
+	conn, err := d.DialContext(t.ctx, "tcp", a.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return &sealedConn{Conn: conn, transport: t, dialled: true}, nil
 }
 
 // DialTimeout implements memberlist.Transport.
@@ -123,7 +145,9 @@ func (t *transport) Shutdown() error {
 		for {
 			select {
 			case <-t.packets:
-			case c := <-t.StreamCh():
+			case c := <-t.NetTransport.StreamCh():
+				_ = c.Close()
+			case c := <-t.streams:
 				_ = c.Close()
 			case <-drained:
 				return
