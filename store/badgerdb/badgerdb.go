@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,18 +43,26 @@ type Config struct {
 	// MinFreeBytes is the watermark: with less free space in Dir's file system,
 	// Commit returns store.ErrNoSpace. 0 means DefaultMinFreeBytes.
 	MinFreeBytes uint64
+	// ScrubEvery is the time between two readings of all tables in search of
+	// damage. 0 means DefaultScrubEvery.
+	ScrubEvery time.Duration
 }
 
 // DB is an engine over one directory. Make one with Open.
 type DB struct {
 	dir     string
+	log     *slog.Logger
 	badger  *badger.DB
 	views   *views
 	commits *committer
 	space   *watermark
 	metrics *metrics
-	failed  atomic.Pointer[error] // a write that failed midway
-	stop    func() error          // shutDown, once
+	failed  atomic.Pointer[error] // a write that failed midway, or damage
+	damaged chan struct{}         // closed when damage was found
+	harmed  sync.Once
+	closing chan struct{} // ends the scrub
+	scrubs  sync.WaitGroup
+	stop    func() error // shutDown, once
 }
 
 var _ store.Engine = (*DB)(nil)
@@ -72,6 +81,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.MinFreeBytes == 0 {
 		cfg.MinFreeBytes = DefaultMinFreeBytes
 	}
+	if cfg.ScrubEvery == 0 {
+		cfg.ScrubEvery = DefaultScrubEvery
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("badgerdb: make the data directory: %w", err)
 	}
@@ -83,26 +95,32 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{dir: cfg.Dir, badger: bdb, space: space, views: newViews(bdb.MaxVersion())}
+	db := &DB{dir: cfg.Dir, log: cfg.Log, badger: bdb, damaged: make(chan struct{}), closing: make(chan struct{}), space: space, views: newViews(bdb.MaxVersion())}
 	db.metrics = newMetrics(db)
 	if err := db.metrics.register(cfg.Metrics); err != nil {
 		return nil, errors.Join(fmt.Errorf("badgerdb: register metrics: %w", err), bdb.Close())
 	}
 	db.commits = startCommitter(db.apply)
+	db.scrubs.Go(func() { db.runScrub(cfg.ScrubEvery, db.closing) })
 	db.stop = sync.OnceValue(db.shutDown)
 	return db, nil
 }
 
-// View implements store.Engine. It does not wait for commits under way.
+// View implements store.Engine. It does not wait for commits under way. Once
+// damage was found, every view is refused with an error that wraps ErrDamaged.
 func (db *DB) View(fn func(store.Snapshot) error) error {
+	if err := db.Err(); err != nil {
+		return err
+	}
 	version, ok := db.views.enter()
 	if !ok {
 		return store.ErrEngineClosed
 	}
 	defer db.views.leave(version)
 	txn := db.badger.NewTransactionAt(version, false)
-	defer txn.Discard()
-	return fn(snapshot{txn})
+	defer db.discard(txn)
+	defer faulting()()
+	return fn(snapshot{db, txn})
 }
 
 // Commit implements store.Engine. A key longer than MaxKey is
@@ -142,6 +160,8 @@ func (db *DB) Stats() store.EngineStats {
 func (db *DB) Close() error { return db.stop() }
 
 func (db *DB) shutDown() error {
+	close(db.closing)
+	db.scrubs.Wait()
 	db.commits.close()
 	db.views.close()
 	db.metrics.unregister()

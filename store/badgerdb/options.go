@@ -19,8 +19,13 @@ const memTable = 8 << 20
 
 // openBadger opens Badger in managed mode: versions are given by the committer.
 func openBadger(cfg Config) (*badger.DB, error) {
-	if err := verifyTables(cfg.Dir); err != nil {
-		return nil, explain(cfg.Dir, err)
+	// Badger alone says who uses the directory, and then it is not to be looked at.
+	if unlock, free := lock(cfg.Dir); free {
+		err := preflight(cfg)
+		unlock()
+		if err != nil {
+			return nil, explain(cfg.Dir, err)
+		}
 	}
 	db, err := badger.OpenManaged(badgerOptions(cfg))
 	if err != nil {
@@ -42,6 +47,7 @@ func badgerOptions(cfg Config) badger.Options {
 	o.BlockCacheSize = 16 << 20
 	o.IndexCacheSize = 8 << 20
 	o.NumCompactors = 2
+	o.CompactL0OnClose = true // what was overwritten or deleted goes with a restart at the latest
 	o.Compression = options.Snappy
 	o.ChecksumVerificationMode = options.OnBlockRead
 	o.ValueLogFileSize = 4 << 20 // holds nothing: see maxBatch
@@ -51,14 +57,15 @@ func badgerOptions(cfg Config) badger.Options {
 // explain turns an error of opening into one that says what to do. Badger's
 // errors wrap nothing, so their text must serve.
 func explain(dir string, err error) error {
-	what := "the data directory is damaged; move it away and start again: " +
-		"the node comes back empty and copies its data from its peers"
+	var what string
 	switch {
 	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
 		what = "another process" + holder(dir) + " uses this data directory; " +
 			"stop it, or give this node a directory of its own"
 	case errors.Is(err, fs.ErrPermission), strings.Contains(err.Error(), "permission denied"):
 		what = "this user may not write the data directory; change its owner or mode"
+	default:
+		return fmt.Errorf("badgerdb: open %s: %w; %s: %w", dir, ErrDamaged, remedy, err)
 	}
 	return fmt.Errorf("badgerdb: open %s: %s: %w", dir, what, err)
 }

@@ -2,46 +2,60 @@ package badgerdb
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-type snapshot struct{ txn *badger.Txn }
+type snapshot struct {
+	db  *DB
+	txn *badger.Txn
+}
 
-func (s snapshot) Get(key []byte) ([]byte, bool, error) {
-	item, err := s.txn.Get(stored(key))
-	if errors.Is(err, badger.ErrKeyNotFound) {
+// Get reads through an iterator, which can be asked for what it could not read;
+// Badger's own Get gives an older version then, or none.
+func (s snapshot) Get(key []byte) (value []byte, ok bool, err error) {
+	defer s.db.recovered(new(bool), &err)
+	k := stored(key)
+	it := s.txn.NewKeyIterator(k, badger.IteratorOptions{})
+	defer it.Close()
+	it.Seek(k)
+	if err := unread(it); err != nil {
+		return nil, false, s.db.damage(err)
+	}
+	// The prefix is the whole key, but not the end of every key that has it.
+	if !it.Valid() || !bytes.Equal(it.Item().Key(), k) || it.Item().IsDeletedOrExpired() {
 		return nil, false, nil
 	}
-	if err != nil {
-		return nil, false, fmt.Errorf("badgerdb: get: %w", err)
-	}
-	value, err := item.ValueCopy(nil)
-	if err != nil {
-		return nil, false, fmt.Errorf("badgerdb: read the value: %w", err)
+	if value, err = it.Item().ValueCopy(nil); err != nil {
+		return nil, false, s.db.damage(err)
 	}
 	return value, true, nil
 }
 
-func (s snapshot) Scan(prefix, from []byte, reverse bool, fn func(key, value []byte) bool) error {
+func (s snapshot) Scan(prefix, from []byte, reverse bool, fn func(key, value []byte) bool) (err error) {
+	calling := false
+	defer s.db.recovered(&calling, &err)
 	p := stored(prefix)
 	it := s.seek(p, from, reverse)
 	defer it.Close()
-	for ; it.ValidForPrefix(p); it.Next() {
+	for more := true; more && it.ValidForPrefix(p); {
 		item := it.Item()
-		more := false
 		err := item.Value(func(value []byte) error {
+			calling = true
 			more = fn(item.Key()[1:], value)
+			calling = false
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("badgerdb: read the value in a scan: %w", err)
+			return s.db.damage(err)
 		}
-		if !more {
-			return nil
+		if more {
+			it.Next()
 		}
+	}
+	// Also where fn has had enough: rows may be missing among those it was given.
+	if err := unread(it); err != nil {
+		return s.db.damage(err)
 	}
 	return nil
 }

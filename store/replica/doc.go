@@ -13,6 +13,13 @@
 //	sync.go     compares version vectors and fetches exactly the missing dots
 //	trust.go    says from when on a partition may be read here
 //	membership.go  keeps the ring view, and joins
+//	stability.go  ends the bookkeeping of what all owners have
+//	snapshot.go   takes over what is no longer logged anywhere
+//	hints.go      takes writes whose owners are all away
+//	drop.go       gives up copies that do not count, once the owners have proved theirs
+//	incarnation.go  sees to it that a restored or copied disk uses no dot twice
+//	leave.go      leaves the ring, and gives up the dead
+//	export.go, restore.go  read partitions for a backup, and write them back
 //	changes.go  is the log of facts from which everything else follows
 //
 // DESIGN.md beside this file states the protocol and its invariants.

@@ -12,6 +12,9 @@ const (
 	offences    = 16               // malformed messages a peer may send ...
 	offenceLife = 10 * time.Second // ... within this time, before
 	penalty     = 30 * time.Second // its messages go unread for so long
+	// maxOffenders bounds the peers remembered. Whoever holds the secret may come
+	// under any number of names; then all are given another chance.
+	maxOffenders = 1024
 )
 
 // guard counts the malformed messages of each peer. A member that keeps sending
@@ -44,8 +47,11 @@ func (g *guard) offend(peer p2p.NodeID, now time.Time) bool {
 	}
 	o := g.peers[peer]
 	if o == nil || now.Sub(o.since) > offenceLife {
+		if len(g.peers) >= maxOffenders {
+			clear(g.peers)
+		}
 		o = &offender{since: now}
-		g.peers[peer] = o // bounded by the members, who alone can send
+		g.peers[peer] = o
 	}
 	o.count++
 	if o.count < offences {

@@ -35,7 +35,9 @@ func (s *Store) standIn(ctx context.Context, p store.Partition, w store.Write, s
 	if s.hintBytes()+int64(size) > maxHints {
 		return store.Receipt{}, store.ErrUnavailable
 	}
-	s.awaitProof(ctx)
+	if err := s.awaitProof(ctx, p); err != nil {
+		return store.Receipt{}, err
+	}
 	local := newLocalWrite(p, w, size)
 	local.standIn = true
 	if err := s.submit(ctx, local); err != nil {

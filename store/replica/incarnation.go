@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,10 @@ import (
 
 const (
 	proofRetry = 250 * time.Millisecond
-	proofWait  = time.Second // of a write, while a member may still give proof
+	proofWait  = 2 * time.Second // of a write that nobody else can coordinate meanwhile
+	// seenDelay is how long a member waits before it tells what it knows of a
+	// replica: what the replica sent in its last life may still lie in a buffer.
+	seenDelay = 300 * time.Millisecond
 )
 
 // identity is the incarnation that this node writes as.
@@ -94,6 +98,7 @@ func (s *Store) loadIdentity() error {
 		}
 	}
 	s.identity.set(id)
+	s.awaitingProof.Store(!id.proven)
 	return nil
 }
 
@@ -177,7 +182,13 @@ type seenReply struct {
 	Highest    []uint64          `cbor:"3,keyasint,omitempty"`
 }
 
-func (s *Store) handleSeen(_ context.Context, _ p2p.NodeID, request seenRequest) (seenReply, error) {
+func (s *Store) handleSeen(ctx context.Context, _ p2p.NodeID, request seenRequest) (seenReply, error) {
+	if !sleep(ctx, seenDelay) {
+		return seenReply{}, ctx.Err()
+	}
+	if err := s.do(ctx, barrier(make(chan error, 1))); err != nil {
+		return seenReply{}, err
+	}
 	reply := seenReply{Ring: s.placement.Load().ring.Digest()}
 	for i, p := range s.partitions {
 		p.mu.Lock()
@@ -190,6 +201,14 @@ func (s *Store) handleSeen(_ context.Context, _ p2p.NodeID, request seenRequest)
 	}
 	return reply, nil
 }
+
+// barrier is work without effect: when it is done, all that was queued before is.
+type barrier chan error
+
+func (b barrier) size() int64      { return 0 }
+func (b barrier) add(*txn) error   { return nil }
+func (b barrier) finish(err error) { b <- err }
+func (b barrier) wait() error      { return <-b }
 
 // runProof asks every other member whether it knows this incarnation beyond what
 // the disk holds. Until all have answered, a write takes a new incarnation.
@@ -257,13 +276,18 @@ func (s *Store) vouches(r causal.Replica, peer p2p.NodeID) bool {
 	return true
 }
 
-// awaitProof lets a write wait a moment while a member that can be reached has not
-// answered. For one that cannot be reached it is not worth waiting.
-func (s *Store) awaitProof(ctx context.Context) {
+// awaitProof has a write wait, or be coordinated by another owner if there is one,
+// while a member that can be reached has not answered. Members that cannot be
+// reached are not waited for.
+func (s *Store) awaitProof(ctx context.Context, p store.Partition) error {
 	deadline := s.cfg.Now().Add(proofWait)
 	for !s.identity.now().proven && s.awaitingProof.Load() && s.cfg.Now().Before(deadline) {
+		if slices.ContainsFunc(s.placement.Load().sets[p].owners, s.alive) {
+			return errNotServing
+		}
 		if !sleep(ctx, 10*time.Millisecond) {
-			return
+			return ctx.Err()
 		}
 	}
+	return nil
 }

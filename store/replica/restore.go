@@ -38,6 +38,10 @@ type restoreReply struct {
 // share of one replica. Of a row that exists already nothing is changed, unless
 // it came of the same backup and lacks a birth: Restore may be repeated.
 //
+// It needs a majority of the owners of each row. Repeated after the loss of a node
+// that alone had restored something, it restores that twice: such a restore begins
+// again with an empty cluster.
+//
 // It is no write of the context's session. Its durability is that of the
 // context's Request; copies are the fewest that any of the rows has.
 func (s *Store) Restore(ctx context.Context, rows []store.Entry) (restored, copies int, err error) {
@@ -96,11 +100,11 @@ func (s *Store) pieces(rows []store.Entry, durability int) ([]restoreRequest, er
 	return out, nil
 }
 
-// restoreAt has an owner restore rows. One that is lost before it has answered
-// makes this fail; rows that it has restored are not restored anew when the
-// request is repeated at an owner that has heard of them.
+// restoreAt has an owner restore rows: for all who restore into one partition the
+// same, as long as it lives. One that is lost before it has answered makes this
+// fail.
 func (s *Store) restoreAt(ctx context.Context, request restoreRequest) (reply restoreReply, err error) {
-	err = s.atOwner(ctx, s.readOrder(request.Partition),
+	err = s.atOwner(ctx, s.serialOrder(request.Partition),
 		func() error {
 			reply, err = s.restoreHere(ctx, request)
 			return err
@@ -131,10 +135,14 @@ func (s *Store) restoreHere(ctx context.Context, request restoreRequest) (restor
 	if !s.placement.Load().own[p] {
 		return restoreReply{}, errNotServing
 	}
-	if err := s.meet(ctx, p, demand{}); err != nil {
+	// What was restored through another owner must be seen here, or it would be
+	// born twice, and its counters count twice.
+	if err := s.meet(ctx, p, demand{Quorum: true}); err != nil {
 		return restoreReply{}, err
 	}
-	s.awaitProof(ctx)
+	if err := s.awaitProof(ctx, p); err != nil {
+		return restoreReply{}, err
+	}
 	rows, size, err := s.readBackup(request)
 	if err != nil {
 		return restoreReply{}, err

@@ -74,7 +74,9 @@ func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write,
 	if err := s.meet(ctx, p, d); err != nil {
 		return store.Receipt{}, err
 	}
-	s.awaitProof(ctx)
+	if err := s.awaitProof(ctx, p); err != nil {
+		return store.Receipt{}, err
+	}
 	s.lastLocal.Store(s.cfg.Now().UnixNano())
 	local := newLocalWrite(p, w, size)
 	if err := s.submit(ctx, local); err != nil {
