@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	0: {"crdt", "crdt/hlc", "crdt/causal", "p2p", "services/social"},
 	1: {"store", "p2p/libp2pnet", "p2p/swim", "p2p/simnet", "p2p/p2ptest"},
-	2: {"store/badgerdb", "store/memdb", "store/ring", "store/storetest"},
+	2: {"store/badgerdb", "store/memdb", "store/ring", "store/storetest", "store/archive"},
 	3: {"store/replica", "services/schema", "services/coherent"},
 	4: {"services/users", "services/graph", "services/posts", "services/timeline", "services/servicetest"},
 	5: {"services/fanout", "node/config", "node/routing", "node/client"},
@@ -61,6 +61,8 @@ var boundaries = []boundary{
 		"Badger stays behind store.Engine; the benchmark measures it bare as its floor"},
 	{"github.com/tidwall/btree", []string{"store/memdb"}, false,
 		"an ordered map of one's own beside an engine would be a second copy of the truth"},
+	{"github.com/klauspost/compress/...", []string{"store/archive", "store/badgerdb"}, false,
+		"a format on disk has one package that reads and writes it: the file of a backup, and Badger's tables"},
 	{"github.com/danielgtaylor/huma/...", []string{"node/httpapi"}, false,
 		"services do not know that they are served over HTTP"},
 	{"github.com/alecthomas/kong", []string{"cmd/grapevine", "node/config"}, false,

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"grapevine/p2p"
 	"grapevine/services/social"
 	"grapevine/store"
+	"grapevine/store/replica"
 	"grapevine/store/ring"
 )
 
@@ -84,14 +84,7 @@ func (c *cluster) Ring(context.Context) client.Ring {
 func (c *cluster) Partitions(ctx context.Context, digest bool) ([]client.Partition, error) {
 	out := []client.Partition{}
 	for _, p := range c.store.Status() {
-		item := client.Partition{
-			ID: int(p.ID), FirstSlot: int(p.First), LastSlot: int(p.Last), Owners: texts(p.Owners),
-			Leader: string(p.Leader), Local: slices.Contains(p.Owners, c.deps.Transport.Self()),
-			CaughtUp: p.CaughtUp, Rows: p.Rows,
-		}
-		if p.Stored {
-			item.Vector = sum(p.VectorSum)
-		}
+		item := c.partition(p)
 		if p.Stored && digest {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -107,45 +100,29 @@ func (c *cluster) Partitions(ctx context.Context, digest bool) ([]client.Partiti
 	return out, nil
 }
 
-// Health implements httpapi.Cluster.
-func (c *cluster) Health(context.Context) client.Health {
-	h := client.Health{
-		Status: client.HealthOK, Node: string(c.deps.Transport.Self()), Version: version(),
-		StartedAt: c.started.UTC(), UptimeSeconds: c.deps.Now().Sub(c.started).Seconds(),
-		Problems: []client.HealthProblem{}, Engine: c.deps.Engine.Stats(),
+func (c *cluster) partition(p replica.PartitionStatus) client.Partition {
+	out := client.Partition{
+		ID: int(p.ID), FirstSlot: int(p.First), LastSlot: int(p.Last), Owners: texts(p.Owners),
+		Leader: string(p.Leader), Local: slices.Contains(p.Owners, c.deps.Transport.Self()),
+		CaughtUp: p.CaughtUp, Rows: p.Rows, Bytes: p.Bytes,
+		Hint: p.Hint, Moved: p.Moved, Log: p.Log, WaitsFor: texts(p.HeldBack),
 	}
-	worse := func(status, what, do string) {
-		h.Problems = append(h.Problems, client.HealthProblem{What: what, Do: do})
-		if h.Status != client.HealthFailing {
-			h.Status = status
-		}
+	if p.Stored {
+		out.Vector = sum(p.VectorSum)
 	}
-	self := c.deps.Transport.Self()
-	for _, p := range c.store.Status() {
-		if !slices.Contains(p.Owners, self) {
-			continue
-		}
-		h.Partitions.Owned++
-		if p.CaughtUp {
-			h.Partitions.CaughtUp++
-		}
-		if slices.ContainsFunc(p.Owners, func(o p2p.NodeID) bool { return !c.deps.Members.Alive(o) }) {
-			h.Partitions.UnderReplicated++
-		}
+	if p.Transfer != nil {
+		t := transfer(p)
+		out.Transfer = &t
 	}
-	if ready, reason := c.Ready(); !ready {
-		worse(client.HealthDegraded, reason, "wait; if it lasts, see that the nodes of --join run and can be reached")
+	return out
+}
+
+func transfer(p replica.PartitionStatus) client.Transfer {
+	t := p.Transfer
+	return client.Transfer{
+		Partition: int(p.ID), From: string(t.From), Snapshot: t.Snapshot,
+		Rows: t.Rows, Bytes: t.Bytes, StartedAt: t.Started.UTC(),
 	}
-	if behind := h.Partitions.Owned - h.Partitions.CaughtUp; behind > 0 {
-		worse(client.HealthDegraded, fmt.Sprintf("%d of %d partitions are catching up", behind, h.Partitions.Owned), "wait until they are equal")
-	}
-	if n := h.Partitions.UnderReplicated; n > 0 {
-		worse(client.HealthDegraded, fmt.Sprintf("%d of %d partitions have an owner that is down", n, h.Partitions.Owned), "start the nodes that `grapevine peers` shows as down, or mend the links to them")
-	}
-	if h.Engine.ReadOnly {
-		worse(client.HealthFailing, "the disk is nearly full: this node takes no writes", "free space in the file system of --data")
-	}
-	return h
 }
 
 // Locate implements httpapi.Cluster.
@@ -175,19 +152,6 @@ func (c *cluster) Locate(_ context.Context, key string) (client.Locate, error) {
 	return out, nil
 }
 
-// Ready implements httpapi.Cluster.
-func (c *cluster) Ready() (bool, string) {
-	switch {
-	case c.stopping.Load():
-		return false, "the node is stopping"
-	case c.store.View() == nil:
-		return false, "the node has not reached the cluster it is to join; see that a node of --join runs, has the same secret, and that the first node was started without --join"
-	case !c.store.Active():
-		return false, "the node is catching up with the other owners of its data"
-	}
-	return true, ""
-}
-
 // faults cuts the node off from peers on an operator's word.
 type faults Node
 
@@ -209,19 +173,3 @@ func texts(ids []p2p.NodeID) []string {
 }
 
 func sum(d uint64) string { return fmt.Sprintf("%016x", d) }
-
-// version names the build: the module's version, and the commit it was made of
-// where that is known.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v
-}

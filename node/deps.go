@@ -24,6 +24,9 @@ type Deps struct {
 	Members     p2p.Members
 	Secret      config.Secret
 
+	// Rejoins says that this node has been a member of a cluster: with an empty disk
+	// it is to find that one again, not to found another.
+	Rejoins bool
 	// Reachable says whether a connection to a peer stands. Nil: whether it is
 	// alive.
 	Reachable func(p2p.NodeID) bool
@@ -40,8 +43,8 @@ type Deps struct {
 }
 
 // found is the cluster that a node makes which has nobody to join.
-func found(cfg config.Config) *ring.Cluster {
-	if len(cfg.Join) > 0 {
+func found(cfg config.Config, rejoins bool) *ring.Cluster {
+	if len(cfg.Join) > 0 || rejoins {
 		return nil
 	}
 	var id [8]byte

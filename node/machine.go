@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package node
 
 import (
@@ -20,6 +22,10 @@ import (
 	"grapevine/store/badgerdb"
 )
 
+// ErrIdentityInUse is returned by New and Run when another process runs with the
+// identity of this one's data directory; the error says what to do.
+var ErrIdentityInUse = swim.ErrIdentityInUse
+
 // Machine is a node on real disks and real networks.
 type Machine struct {
 	*Node
@@ -28,6 +34,8 @@ type Machine struct {
 	listener net.Listener
 	host     *libp2pnet.Host
 	swim     *swim.Swim
+	engine   *badgerdb.DB
+	rejoins  bool // it has been a member of a cluster
 	ready    config.Ready
 }
 
@@ -56,7 +64,7 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 		return err
 	}
 	m.parts.add("the engine", db.Close)
-	deps.Engine = db
+	m.engine, deps.Engine = db, db
 	if m.listener, err = net.Listen("tcp", cfg.HTTP); err != nil {
 		return fmt.Errorf("--http: %w", err)
 	}
@@ -65,7 +73,7 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 		return err
 	}
 	deps.Transport, deps.Broadcaster, deps.Members = m.host, m.host, m.swim
-	deps.Reachable = m.host.Reachable
+	deps.Reachable, deps.Rejoins = m.host.Reachable, m.rejoins
 	m.Node, err = assemble(cfg, deps, log, metrics)
 	if err != nil {
 		return err
@@ -110,10 +118,12 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 		return err
 	}
 	peers := peersFile(filepath.Join(cfg.Data, "peers.json"))
+	remembered := peers.load(log)
+	m.rejoins = len(remembered) > 0
 	m.swim, err = swim.New(ctx, swim.Config{
 		Self: m.host.Self(), Key: key, Secret: secret, Listen: cfg.Gossip, Advertise: gossipHost,
 		Addrs: p2p.Addrs{P2P: m.host.Addr(), HTTP: httpAddr}, Join: cfg.Join,
-		Remembered: peers.load(log), Save: func(addrs []string) { peers.save(addrs, log) },
+		Remembered: remembered, Save: func(addrs []string) { peers.save(addrs, log) },
 		Log: log, Metrics: metrics,
 	})
 	if err != nil {
@@ -121,6 +131,10 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 	}
 	m.parts.add("the failure detector", m.leave)
 	members.Store(m.swim)
+	// Before anything is done in this node's name.
+	if err := m.swim.Meet(ctx); err != nil {
+		return err
+	}
 	m.parts.add("the connections", until(m.keepConnected))
 	m.ready = config.Ready{HTTP: httpAddr, P2P: m.host.Addr(), Gossip: m.swim.GossipAddr(), ID: string(m.host.Self())}
 	return nil
@@ -146,10 +160,28 @@ func (m *Machine) keepConnected(ctx context.Context) {
 	}
 }
 
-// Run serves the API until ctx ends, lets requests under way end, and closes the
-// node.
+// Run serves the API until ctx ends or the node has left the ring, lets requests
+// under way end, and closes the node.
+//
+// It ends with an error that wraps swim.ErrIdentityInUse when another process has
+// been running for longer with this node's identity, and with one that wraps
+// badgerdb.ErrDamaged when a file of the data directory turns out to be damaged.
 func (m *Machine) Run(ctx context.Context) error {
-	return errors.Join(m.serve(ctx, m.listener, m.ready), m.Close())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := until(func(watch context.Context) {
+		select {
+		case <-m.swim.Displaced():
+			m.log.Error("this node ends", "error", m.swim.DisplacedBy())
+			cancel()
+		case <-m.engine.Damaged(): // it has logged why
+			cancel()
+		case <-watch.Done():
+		}
+	})
+	err := m.serve(ctx, m.listener, m.ready)
+	_ = watched() // never fails
+	return errors.Join(m.swim.DisplacedBy(), m.engine.Err(), err, m.Close())
 }
 
 // Close stops the machine's node and gives its parts back.
@@ -158,6 +190,9 @@ func (m *Machine) Close() error { return m.parts.close() }
 // leave tells the others that this node goes of its own will, so that they need
 // not find out.
 func (m *Machine) leave() error {
+	if m.swim.DisplacedBy() != nil {
+		return m.swim.Close() // the name is the other's, which stays
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	if err := m.swim.Leave(ctx); err != nil {

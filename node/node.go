@@ -51,6 +51,8 @@ type Node struct {
 	started time.Time
 	parts   closers
 
+	standings *standings
+
 	// caches are told of changed rows. The store runs before the services that
 	// cache exist, hence the pointer.
 	caches   atomic.Pointer[[]store.Invalidator]
@@ -70,7 +72,10 @@ func assemble(cfg config.Config, deps Deps, log *slog.Logger, metrics *prometheu
 	if deps.Reachable == nil {
 		deps.Reachable = deps.Members.Alive
 	}
-	n := &Node{cfg: cfg, deps: deps, log: log, started: deps.Now()}
+	n := &Node{
+		cfg: cfg, deps: deps, log: log, started: deps.Now(),
+		standings: newStandings(deps.Transport),
+	}
 	if err := n.build(metrics); err != nil {
 		return nil, errors.Join(err, n.parts.close())
 	}
@@ -101,7 +106,7 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 	}
 	api := httpapi.Config{
 		Users: accounts, Graph: graph.New(n.store, accounts), Posts: texts, Timelines: timelines,
-		Cluster: (*cluster)(n), OperatorToken: n.deps.Secret.OperatorToken(),
+		Cluster: (*cluster)(n), Backups: (*backups)(n), OperatorToken: n.deps.Secret.OperatorToken(),
 		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight,
 	}
 	if n.cfg.UnsafeFaults && n.deps.Block != nil {
@@ -117,14 +122,15 @@ func (n *Node) openStore(metrics prometheus.Registerer) error {
 		Self: n.deps.Transport.Self(), Engine: n.deps.Engine,
 		Transport: n.deps.Transport, Broadcaster: n.deps.Broadcaster, Members: n.deps.Members,
 		Router: routing.New(n.deps.Members.Alive, n.deps.Now),
-		Found:  found(n.cfg), Weight: n.cfg.Weight, Zone: n.cfg.Zone,
-		Indexed: schema.Indexed, Invalidate: n.invalidate,
+		Found:  found(n.cfg, n.deps.Rejoins), Weight: n.cfg.Weight, Zone: n.cfg.Zone,
+		Indexed: schema.Indexed, Invalidate: n.invalidate, Coordinated: n.deps.Coordinated,
 		Now: n.deps.Now, Log: n.log, Metrics: metrics,
 	})
 	if err != nil {
 		return err
 	}
 	n.parts.add("the replicated store", n.store.Close)
+	n.deps.Transport.Handle(protoStanding, n.answerStanding)
 	return nil
 }
 
@@ -141,7 +147,7 @@ func (n *Node) invalidate(keys []store.Key) {
 func (n *Node) startFanout(metrics prometheus.Registerer) error {
 	var news *progress
 	n.fanout = fanout.New(fanout.Config{
-		Log: n.store, Rows: n.store, Leads: n.store.Leads, Lags: n.store.Lags,
+		Log: n.store, Rows: n.store, Leads: n.store.Leads, Lags: n.store.Lags, Hinted: n.store.Hinted,
 		PartitionOf: func(slot store.Slot) store.Partition { return n.store.Ring().PartitionOf(slot) },
 		Announce:    func(done []store.Seen) { news.announce(done) },
 		Logger:      n.log, Metrics: metrics,
@@ -186,8 +192,19 @@ func (n *Node) Close() error {
 	return n.parts.close()
 }
 
-// serve serves the API on a listener until ctx ends, and then lets requests
-// under way end.
+// Left says whether the node has left the ring on an operator's word: the others
+// hold what it held.
+func (n *Node) Left() bool {
+	select {
+	case <-n.store.Left():
+		return true
+	default:
+		return false
+	}
+}
+
+// serve serves the API on a listener until ctx ends or the node has left the ring,
+// and then lets requests under way end.
 func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Ready) error {
 	server := httpapi.Server(n.handler, n.log)
 	failed := make(chan error, 1)
@@ -196,6 +213,8 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Re
 	var err error
 	select {
 	case err = <-failed:
+	case <-n.store.Left():
+		n.log.Info("left the ring: the others hold what this node held")
 	case <-ctx.Done():
 	}
 	n.stopping.Store(true)

@@ -3,10 +3,8 @@ package client
 import (
 	"context"
 	"net/url"
-	"time"
 
 	"grapevine/services/social"
-	"grapevine/store"
 )
 
 // Member is a node as the answering node sees it.
@@ -58,39 +56,14 @@ type Partition struct {
 	CaughtUp  bool     `json:"caught_up" doc:"The answering node holds all it has to, as far as it can know."`
 	Vector    string   `json:"vector,omitempty" doc:"Digest of the local version vector: which writes are held."`
 	Rows      int      `json:"rows" doc:"Rows held locally."`
+	Bytes     int64    `json:"bytes" doc:"Bytes of the rows held locally."`
 	Digest    string   `json:"digest,omitempty" doc:"Digest of the local rows, with ?digest=true: equal on converged owners."`
-}
 
-// Health is a node's judgement of itself and of what it sees of the cluster.
-type Health struct {
-	Status        string            `json:"status" enum:"ok,degraded,failing"`
-	Node          string            `json:"node" doc:"The answering node's id."`
-	Version       string            `json:"version"`
-	StartedAt     time.Time         `json:"started_at"`
-	UptimeSeconds float64           `json:"uptime_s"`
-	Problems      []HealthProblem   `json:"problems" nullable:"false" doc:"Empty when all is well."`
-	Partitions    PartitionCounts   `json:"partitions"`
-	Engine        store.EngineStats `json:"engine"`
-}
-
-// The values of Health.Status.
-const (
-	HealthOK       = "ok"
-	HealthDegraded = "degraded" // it serves, but something wants mending
-	HealthFailing  = "failing"  // it cannot serve part of its duty
-)
-
-// HealthProblem is something that is not well.
-type HealthProblem struct {
-	What string `json:"what" doc:"What is wrong."`
-	Do   string `json:"do" doc:"What mends it."`
-}
-
-// PartitionCounts sums up the partitions of a node.
-type PartitionCounts struct {
-	Owned           int `json:"owned" doc:"Partitions the node owns."`
-	CaughtUp        int `json:"caught_up" doc:"Of those, how many are caught up."`
-	UnderReplicated int `json:"under_replicated" doc:"Of those, how many have an owner that is dead or behind."`
+	Hint     bool      `json:"hint,omitempty" doc:"The answering node keeps writes for the owners, none of whom could be reached."`
+	Moved    bool      `json:"moved,omitempty" doc:"It has moved away; the answering node keeps its copy until the owners have proved that they hold theirs."`
+	Transfer *Transfer `json:"transfer,omitempty" doc:"What is on its way to the answering node."`
+	Log      int       `json:"log" doc:"Writes that some owner may still ask for."`
+	WaitsFor []string  `json:"waits_for" nullable:"false" doc:"Members that have not confirmed all of those."`
 }
 
 // Locate says where something lives.
@@ -136,20 +109,9 @@ func (c *Client) Partitions(ctx context.Context, digest bool) ([]Partition, erro
 	return page.Items, err
 }
 
-// Health gives the node's judgement of itself.
-func (c *Client) Health(ctx context.Context) (out Health, err error) {
-	return out, c.call(ctx, "GET", "/v1/cluster/health", nil, &out)
-}
-
 // Locate says where an id, an @name or a key lives.
 func (c *Client) Locate(ctx context.Context, key string) (out Locate, err error) {
 	return out, c.call(ctx, "GET", "/v1/cluster/locate?key="+url.QueryEscape(key), nil, &out)
-}
-
-// Ready returns nil when the node serves, and a *Problem with the reason when it
-// runs but does not serve yet or any more.
-func (c *Client) Ready(ctx context.Context) error {
-	return c.call(ctx, "GET", "/readyz", nil, nil)
 }
 
 // Block cuts the node off from the given peers and from no others. It needs the

@@ -27,8 +27,8 @@ type Config struct {
 	Join       []string `placeholder:"HOST:PORT,…" help:"Gossip addresses of nodes of the cluster to join. Without it a new node begins a new cluster."`
 	SecretFile string   `placeholder:"FILE" help:"File with the cluster's secret, 64 hex digits. By default DIR/secret, which the first node of a cluster makes."`
 
-	Zone   string `placeholder:"NAME" help:"What fails together with this node: a rack, a site. Copies are spread over zones."`
-	Weight uint32 `default:"100" placeholder:"N" help:"Share of the data: 100 is one ordinary node, 0 owns nothing. (${default})"`
+	Zone   string `placeholder:"NAME" help:"What fails together with this node: a rack, a site. Copies are spread over zones. A change takes effect when the node is started again."`
+	Weight uint32 `default:"100" placeholder:"N" help:"Share of the data: 100 is one ordinary node, 0 owns nothing. A change takes effect when the node is started again. (${default})"`
 	Copies int    `default:"3" placeholder:"N" help:"Nodes that keep each row, fixed when the cluster is made. (${default})"`
 
 	PartitionBits int `default:"8" placeholder:"B" help:"The ring is cut into 2^B partitions, fixed when the cluster is made. (${default})"`
@@ -89,8 +89,10 @@ func (c Config) Verify() error {
 		err := checkAddr(addr, false)
 		wrong(err != nil, "join", "%v", err)
 	}
-	wrong(len(c.Zone) > MaxZone || strings.ContainsFunc(c.Zone, notZone), "zone", "%q must be at most %d of a-z, A-Z, 0-9, - and _", c.Zone, MaxZone)
-	wrong(c.Weight > MaxWeight, "weight", "%d must be 0 to %d; 100 is one ordinary node", c.Weight, MaxWeight)
+	err := VerifyZone(c.Zone)
+	wrong(err != nil, "zone", "%v", err)
+	err = VerifyWeight(c.Weight)
+	wrong(err != nil, "weight", "%v", err)
 	wrong(c.Copies < 1 || c.Copies > MaxCopies, "copies", "%d must be 1 to %d; 3 survives the loss of two disks", c.Copies, MaxCopies)
 	wrong(c.PartitionBits < 0 || c.PartitionBits > MaxPartitionBits, "partition-bits", "%d must be 0 to %d; 8 makes 256 partitions", c.PartitionBits, MaxPartitionBits)
 	wrong(c.MaxInFlight < 1 || c.MaxInFlight > maxInFlight, "max-in-flight", "%d must be 1 to %d", c.MaxInFlight, maxInFlight)
@@ -98,6 +100,22 @@ func (c Config) Verify() error {
 	wrong(!known, "log-level", "%q must be debug, info, warn or error", c.LogLevel)
 	wrong(c.LogFormat != "text" && c.LogFormat != "json", "log-format", "%q must be text or json", c.LogFormat)
 	return errors.Join(all...)
+}
+
+// VerifyZone checks the name of a zone; "" is none.
+func VerifyZone(zone string) error {
+	if len(zone) > MaxZone || strings.ContainsFunc(zone, notZone) {
+		return fmt.Errorf("%q must be at most %d of a-z, A-Z, 0-9, - and _", zone, MaxZone)
+	}
+	return nil
+}
+
+// VerifyWeight checks a node's share of the data.
+func VerifyWeight(weight uint32) error {
+	if weight > MaxWeight {
+		return fmt.Errorf("%d must be 0 to %d; 100 is one ordinary node", weight, MaxWeight)
+	}
+	return nil
 }
 
 func notZone(r rune) bool {

@@ -81,6 +81,25 @@ func TestFaultsNeedTheOperatorAndAreMountedOnlyWhenAskedFor(t *testing.T) {
 	}
 }
 
+func TestActsOnTheClusterNeedTheOperator(t *testing.T) {
+	t.Parallel()
+	a, w := newAPI(t, nil)
+	for path, want := range map[string]string{
+		"/v1/cluster/leave": `"leaving"`, "/v1/cluster/forget/node-b": `"node-b"`, "/v1/cluster/repair": "",
+	} {
+		w.req = nil
+		for _, token := range []string{"", "wrong", aliceToken} {
+			if rec := send(a, "POST", path, "", "Authorization", "Bearer "+token); rec.Code != 401 || w.req != nil {
+				t.Errorf("%s with token %q: status %d", path, token, rec.Code)
+			}
+		}
+		rec := send(a, "POST", path, "", "Authorization", "Bearer "+opToken)
+		if rec.Code != 202 || w.req == nil || !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("%s by the operator: status %d, %s", path, rec.Code, rec.Body)
+		}
+	}
+}
+
 func TestAnAPIWithoutAnOperatorTokenHasNoOperator(t *testing.T) {
 	t.Parallel()
 	w := &world{}

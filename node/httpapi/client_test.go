@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 
 	"grapevine/node/client"
@@ -25,7 +26,7 @@ func serve(t *testing.T, change func(*Config)) (*client.Client, *world) {
 
 func TestTheClientSpeaksEveryRoute(t *testing.T) {
 	t.Parallel()
-	c, _ := serve(t, func(c *Config) { c.Faults = c.Cluster.(fakeCluster) })
+	c, w := serve(t, func(c *Config) { c.Faults = c.Cluster.(fakeCluster) })
 	ctx, cut := t.Context(), social.Cut{Limit: 3, Cursor: "a b"}
 	for name, call := range map[string]func() error{
 		"SignUp": func() error {
@@ -62,7 +63,21 @@ func TestTheClientSpeaksEveryRoute(t *testing.T) {
 		"Health":     func() error { h, err := c.Health(ctx); return got(err, h.Status == client.HealthOK) },
 		"Locate":     func() error { l, err := c.Locate(ctx, "@a b&c"); return got(err, l.Key == "@a b&c") },
 		"Ready":      func() error { return c.Ready(ctx) },
-		"Block":      func() error { return c.With(client.WithToken(opToken)).Block(ctx, "node-b") },
+		"Leave": func() error {
+			d, err := c.With(client.WithToken(opToken)).Leave(ctx)
+			return got(err, d.State == "leaving")
+		},
+		"Forget": func() error {
+			d, err := c.With(client.WithToken(opToken)).Forget(ctx, "a b/c")
+			return got(err, d.Node == "a b/c")
+		},
+		"Repair": func() error { return c.With(client.WithToken(opToken)).Repair(ctx) },
+		"Plan": func() error {
+			ch := client.Changes{Add: []string{"100:east", "50"}, Remove: []string{"a"}, Weight: []string{"b:1"}, Zone: []string{"c:"}}
+			_, err := c.Plan(ctx, ch)
+			return got(err, reflect.DeepEqual(w.changes, ch))
+		},
+		"Block": func() error { return c.With(client.WithToken(opToken)).Block(ctx, "node-b") },
 	} {
 		if err := call(); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -92,7 +92,8 @@ var faults = []struct {
 // and content type.
 type fault struct {
 	*client.Problem
-	header http.Header
+	*client.Readiness // further members of a problem of /readyz
+	header            http.Header
 }
 
 var (
@@ -173,7 +174,7 @@ func (x *exchange) internalFault() *fault {
 
 // writeFault answers a request outside of huma.
 func writeFault(w http.ResponseWriter, f *fault) {
-	body, err := json.Marshal(f.Problem)
+	body, err := json.Marshal(f)
 	if err != nil {
 		panic(err) // a struct of strings
 	}

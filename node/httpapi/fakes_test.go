@@ -35,7 +35,9 @@ var (
 type world struct {
 	act     func(ctx context.Context) error // nil: succeed
 	ready   bool
+	lacking []string // why no node can be spared
 	blocked []string
+	changes client.Changes
 
 	who  social.Identity
 	refs []string // of users and posts
@@ -157,23 +159,39 @@ func (f fakeCluster) Ring(context.Context) client.Ring {
 	return client.Ring{Cluster: "c", Partitions: 256, Copies: 3, Members: []client.RingMember{{ID: "node-a", State: "active", Weight: 100}}}
 }
 func (f fakeCluster) Partitions(ctx context.Context, digest bool) ([]client.Partition, error) {
-	p := client.Partition{ID: 0, LastSlot: 255, Owners: []string{"node-a"}}
+	p := client.Partition{ID: 0, LastSlot: 255, Owners: []string{"node-a"}, WaitsFor: []string{}}
 	if digest {
 		p.Digest = "d"
 	}
 	return []client.Partition{p}, f.do(ctx, social.Identity{}, social.Cut{})
 }
 func (f fakeCluster) Health(context.Context) client.Health {
-	return client.Health{Status: client.HealthOK, Problems: []client.HealthProblem{}}
+	return client.Health{
+		Status: client.HealthOK, Problems: []client.HealthProblem{}, Transfers: []client.Transfer{},
+		Readiness: client.Readiness{Ready: true, WhyNot: []string{}}, Stability: client.Stability{WaitsFor: []client.WaitsFor{}},
+	}
 }
 func (f fakeCluster) Locate(ctx context.Context, key string) (client.Locate, error) {
 	return client.Locate{Key: key, Kind: "key", Owners: []client.Owner{}}, f.do(ctx, social.Identity{}, social.Cut{})
 }
-func (f fakeCluster) Ready() (bool, string) {
+func (f fakeCluster) Readiness(context.Context) client.Readiness {
 	if !f.ready {
-		return false, "still joining"
+		return client.Readiness{Reason: "still joining", WhyNot: []string{"still joining"}}
 	}
-	return true, ""
+	return client.Readiness{Ready: true, SafeToRestartNext: len(f.lacking) == 0, WhyNot: append([]string{}, f.lacking...)}
+}
+func (f fakeCluster) Plan(ctx context.Context, ch client.Changes) (client.Plan, error) {
+	f.changes = ch
+	return client.Plan{Nodes: []client.PlanNode{}, Notes: []string{}}, f.do(ctx, social.Identity{}, social.Cut{})
+}
+func (f fakeCluster) Leave(ctx context.Context) (client.Departure, error) {
+	return client.Departure{Node: "node-a", State: "leaving"}, f.do(ctx, social.Identity{}, social.Cut{})
+}
+func (f fakeCluster) Forget(ctx context.Context, node string) (client.Departure, error) {
+	return client.Departure{Node: node, State: "gone"}, f.named(node).do(ctx, social.Identity{}, social.Cut{})
+}
+func (f fakeCluster) Repair(ctx context.Context) error {
+	return f.do(ctx, social.Identity{}, social.Cut{})
 }
 func (f fakeCluster) Block(ids []string) { f.blocked = ids }
 
@@ -182,7 +200,7 @@ func newAPI(t testing.TB, change func(*Config)) (*api, *world) {
 	w := &world{ready: true}
 	c := Config{
 		Users: fakeUsers{w}, Graph: fakeGraph{w}, Posts: fakePosts{w}, Timelines: fakeTimelines{w},
-		Cluster: fakeCluster{w}, OperatorToken: opToken, Log: slog.New(slog.DiscardHandler),
+		Cluster: fakeCluster{w}, Backups: fakeBackups{w}, OperatorToken: opToken, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&c)

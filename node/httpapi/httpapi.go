@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,14 +22,15 @@ import (
 
 //go:generate go test -run TestTheCommittedOpenAPIDocumentIsCurrent -update .
 
-// Config is what the API needs. Users, Graph, Posts, Timelines, Cluster and
-// OperatorToken are required.
+// Config is what the API needs. Users, Graph, Posts, Timelines, Cluster, Backups
+// and OperatorToken are required.
 type Config struct {
 	Users     Users
 	Graph     Graph
 	Posts     Posts
 	Timelines Timelines
 	Cluster   Cluster
+	Backups   Backups
 	// Faults, when not nil, mounts POST /v1/unsafe/faults.
 	Faults Faults
 	// OperatorToken authorizes acts on the cluster.
@@ -61,7 +63,7 @@ type api struct {
 	mux      *http.ServeMux
 	huma     huma.API
 	metrics  *metrics
-	openapi  []byte
+	openapi  func() ([]byte, error) // made when it is first asked for
 	inFlight gate
 	bodies   gate // requests whose bodies are being read
 }
@@ -78,9 +80,7 @@ func New(c Config) (http.Handler, error) {
 	a.metrics = m
 	a.huma = humago.New(a.mux, a.humaConfig())
 	a.routes()
-	if a.openapi, err = a.document(); err != nil {
-		return nil, fmt.Errorf("httpapi: encoding the OpenAPI document: %w", err)
-	}
+	a.openapi = sync.OnceValues(a.document)
 	return a, nil
 }
 
@@ -106,6 +106,9 @@ func (a *api) routes() {
 	a.postRoutes()
 	a.timelineRoutes()
 	a.clusterRoutes()
+	a.planRoutes()
+	a.operateRoutes()
+	a.backupRoutes()
 	a.probeRoutes()
 	if a.Faults != nil {
 		a.faultRoutes()

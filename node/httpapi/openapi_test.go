@@ -63,6 +63,9 @@ func (o documented) authorize(r *http.Request) {
 		if _, ok := need["account"]; ok {
 			r.Header.Set("Authorization", "Bearer "+aliceToken)
 		}
+		if _, ok := need["operator"]; ok {
+			r.Header.Set("Authorization", "Bearer "+opToken)
+		}
 	}
 }
 
@@ -109,7 +112,7 @@ func TestEveryDocumentedRouteAnswersAsDocumented(t *testing.T) {
 		if op.RequestBody != nil {
 			body, _ = json.Marshal(bodies[op.OperationID])
 		}
-		r := httptest.NewRequest(op.Method, target(op.path, aliceID)+"?key=k", bytes.NewReader(body))
+		r := httptest.NewRequest(op.Method, target(op.path, aliceID)+"?key=k&partitions=1", bytes.NewReader(body))
 		op.authorize(r)
 		rec := httptest.NewRecorder()
 		a.ServeHTTP(rec, r)

@@ -45,7 +45,8 @@ type Timelines interface {
 	Public(ctx context.Context, viewer social.Identity, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error)
 }
 
-// Cluster tells what the node knows of itself and of the others.
+// Cluster tells what the node knows of itself and of the others, and does what an
+// operator asks. Its errors are social.Errors.
 type Cluster interface {
 	Members(ctx context.Context) []client.Member
 	Ring(ctx context.Context) client.Ring
@@ -54,8 +55,17 @@ type Cluster interface {
 	Health(ctx context.Context) client.Health
 	// Locate understands an id, an @name, and any other string as a key.
 	Locate(ctx context.Context, key string) (client.Locate, error)
-	// Ready says whether the node serves and, when it does not, why.
-	Ready() (ready bool, reason string)
+	// Readiness says whether the node serves, and whether another can be spared.
+	Readiness(ctx context.Context) client.Readiness
+
+	// Plan says what would move; it changes nothing.
+	Plan(ctx context.Context, ch client.Changes) (client.Plan, error)
+	// Leave begins to take this node out of the ring.
+	Leave(ctx context.Context) (client.Departure, error)
+	// Forget takes another node out, named by its id or its short id.
+	Forget(ctx context.Context, node string) (client.Departure, error)
+	// Repair begins a round of anti-entropy with all peers.
+	Repair(ctx context.Context) error
 }
 
 // Faults cuts the node off from peers.

@@ -96,6 +96,7 @@ type Worker struct {
 	slots   chan struct{}  // one per partition worked on
 	lanes   sync.WaitGroup // goroutines of lanes, which Run waits for
 	nudged  chan struct{}  // a change was done: there is room, and news to tell
+	unsaved bool           // the cursor could not be saved last time
 
 	mu       sync.Mutex
 	backlog  *backlog
@@ -199,10 +200,16 @@ func (w *Worker) save(ctx context.Context, saved uint64) uint64 {
 	if at == saved {
 		return saved
 	}
-	if err := w.cfg.Log.SaveCursor(ctx, consumer, at); err != nil {
-		if !errors.Is(err, context.Canceled) {
-			w.cfg.Logger.Warn("fan-out cannot save its cursor", "cursor", at, "err", err)
-		}
+	err := w.cfg.Log.SaveCursor(ctx, consumer, at)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return saved
+	case err != nil && !w.unsaved: // said once: on a full disk it may last
+		w.cfg.Logger.Warn("fan-out cannot save its cursor; after a restart it repeats what it has done", "cursor", at, "err", err)
+	case err == nil && w.unsaved:
+		w.cfg.Logger.Info("fan-out saves its cursor again", "cursor", at)
+	}
+	if w.unsaved = err != nil; w.unsaved {
 		return saved
 	}
 	return at

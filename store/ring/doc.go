@@ -27,6 +27,9 @@
 // The price is that each of several joiners prepares as if it joined alone, which
 // is more than it keeps: it is cheaper to let members join in turn.
 //
-// The weight and the zone of a member should change only by leaving and joining
-// anew: in an Active member they move ownership at once, unprepared.
+// A new weight or zone of an Active member moves ownership at once, unprepared: who
+// owns by it serves no reads before it has caught up, and who owned keeps its copy
+// until then. To change few members at a time keeps enough caught-up owners.
+//
+// Plan tells beforehand what moves between two views.
 package ring

@@ -1,0 +1,100 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"grapevine/store"
+)
+
+// Health is a node's judgement of itself and of what it sees of the cluster.
+type Health struct {
+	Status        string            `json:"status" enum:"ok,degraded,failing"`
+	Node          string            `json:"node" doc:"The answering node's id."`
+	Version       string            `json:"version"`
+	StartedAt     time.Time         `json:"started_at"`
+	UptimeSeconds float64           `json:"uptime_s"`
+	RingState     string            `json:"ring_state" doc:"joining, active, leaving or gone; empty when it is not in the ring."`
+	Readiness     Readiness         `json:"readiness"`
+	Problems      []HealthProblem   `json:"problems" nullable:"false" doc:"Empty when all is well."`
+	Partitions    PartitionCounts   `json:"partitions"`
+	Transfers     []Transfer        `json:"transfers" nullable:"false" doc:"Copies on their way to this node."`
+	Kept          Kept              `json:"kept"`
+	Stability     Stability         `json:"stability"`
+	Engine        store.EngineStats `json:"engine"`
+}
+
+// The values of Health.Status.
+const (
+	HealthOK       = "ok"
+	HealthDegraded = "degraded" // it serves, but something wants mending
+	HealthFailing  = "failing"  // it cannot serve part of its duty
+)
+
+// Readiness says whether a node serves and whether it can be spared.
+type Readiness struct {
+	Ready  bool   `json:"ready" doc:"The node serves its share."`
+	Reason string `json:"reason,omitempty" doc:"Why it does not."`
+	// SafeToRestartNext is what a rolling restart waits for.
+	SafeToRestartNext bool     `json:"safe_to_restart_next" doc:"All owners of all that this node stores are up and caught up, so that one of them can be spared."`
+	WhyNot            []string `json:"why_not" nullable:"false" doc:"Why that is not so."`
+}
+
+// HealthProblem is something that is not well.
+type HealthProblem struct {
+	What string `json:"what" doc:"What is wrong."`
+	Do   string `json:"do" doc:"What mends it."`
+}
+
+// PartitionCounts sums up the partitions of a node.
+type PartitionCounts struct {
+	Owned           int `json:"owned" doc:"Partitions the node owns."`
+	CaughtUp        int `json:"caught_up" doc:"Of those, how many are caught up."`
+	UnderReplicated int `json:"under_replicated" doc:"Of those, how many have an owner that is down."`
+	Coming          int `json:"coming" doc:"Partitions the node is to own when it has copied them and the joins and leaves under way have ended."`
+	ComingCaughtUp  int `json:"coming_caught_up" doc:"Of those, how many are copied."`
+}
+
+// Transfer is a copy of a partition on its way to the answering node.
+type Transfer struct {
+	Partition int       `json:"partition"`
+	From      string    `json:"from" doc:"The node it comes from."`
+	Snapshot  bool      `json:"snapshot" doc:"The whole partition comes, rather than what is missing of it."`
+	Rows      int64     `json:"rows" doc:"Come so far."`
+	Bytes     int64     `json:"bytes" doc:"Come so far."`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// Kept counts what a node holds for others.
+type Kept struct {
+	Hints      int   `json:"hints" doc:"Partitions of which it keeps writes that none of their owners could be reached for."`
+	HintBytes  int64 `json:"hint_bytes"`
+	Moved      int   `json:"moved" doc:"Partitions that have moved away, kept until their owners have proved that they hold them."`
+	MovedBytes int64 `json:"moved_bytes" doc:"Of their rows."`
+}
+
+// Stability counts what a node keeps until all owners of a partition have
+// confirmed that they have it.
+type Stability struct {
+	LogEntries int64      `json:"log_entries" doc:"Writes that some owner may still ask for."`
+	Marks      int64      `json:"marks" doc:"Delete markers that some owner may still need."`
+	WaitsFor   []WaitsFor `json:"waits_for" nullable:"false" doc:"Who has not confirmed. Those alive usually do within seconds."`
+}
+
+// WaitsFor is a member whose confirmation is missing.
+type WaitsFor struct {
+	Node       string `json:"node"`
+	Alive      bool   `json:"alive"`
+	Partitions int    `json:"partitions" doc:"For how many partitions."`
+}
+
+// Health gives the node's judgement of itself.
+func (c *Client) Health(ctx context.Context) (out Health, err error) {
+	return out, c.call(ctx, "GET", "/v1/cluster/health", nil, &out)
+}
+
+// Ready returns nil when the node serves, and a *Problem with the reason when it
+// runs but does not serve yet or any more.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.call(ctx, "GET", "/readyz", nil, nil)
+}
