@@ -14,13 +14,15 @@ import (
 func judge(s sight) statusReport {
 	r := statusReport{
 		Cluster: s.ring.Cluster, Partitions: s.ring.Partitions, Copies: s.ring.Copies,
-		Nodes: []nodeStatus{}, Problems: []finding{}, Notes: []string{},
+		Nodes: []nodeStatus{}, Problems: []finding{}, Notes: []string{}, UnderWay: s.underWay(),
 	}
 	for _, v := range s.nodes {
 		r.Nodes = append(r.Nodes, s.statusOf(v))
 	}
 	r.Problems = slices.Concat(r.Problems, s.silent(), s.apart(), s.divided(), s.complaints(), s.thin())
 	r.Well = len(r.Problems) == 0
+	r.WhyNot = s.unspared()
+	r.SafeToRestartNext = len(r.WhyNot) == 0
 	if n := s.active(); n > 0 && n < s.ring.Copies {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s cannot keep %d copies: start more nodes with --join to survive the loss of a disk.", count(n, "node"), s.ring.Copies))
 	}
@@ -42,6 +44,8 @@ func (s sight) statusOf(v view) nodeStatus {
 		ID: v.member.ID, HTTP: v.member.HTTP, Answers: v.err == nil,
 		State: v.member.RingState, Zone: v.member.Zone,
 		Health: v.health.Status, Uptime: v.health.UptimeSeconds, Version: v.health.Version,
+		Taking: v.health.Partitions.Coming - v.health.Partitions.ComingCaughtUp, Moved: v.health.Kept.Moved, Hints: v.health.Kept.Hints,
+		Log: v.health.Stability.LogEntries, Marks: v.health.Stability.Marks,
 	}
 	for _, o := range s.nodes {
 		for _, m := range o.members {
@@ -157,7 +161,7 @@ func (s sight) complaints() (found []finding) {
 		found = append(found, finding{fmt.Sprintf("%s %s: %s", who, strings.Join(by[p], ", "), p.What), p.Do})
 	}
 	for _, v := range s.nodes {
-		if v.err == nil && v.health.Status != client.HealthOK && len(v.health.Problems) == 0 {
+		if counts(v.member) && v.err == nil && v.health.Status != client.HealthOK && len(v.health.Problems) == 0 {
 			found = append(found, finding{fmt.Sprintf("node %s calls itself %s", short(v.member.ID), cmp.Or(v.health.Status, "nothing")), "look at its log"})
 		}
 	}

@@ -19,6 +19,7 @@ func cluster(n int) sight {
 	for _, id := range ids {
 		v := view{member: client.Member{ID: id, RingState: "active", Alive: true, Reachable: true}, ring: s.ring}
 		v.health.Status = client.HealthOK
+		v.health.Readiness = client.Readiness{Ready: true, SafeToRestartNext: true}
 		for p, other := range ids {
 			v.members = append(v.members, client.Member{ID: other, RingState: "active", Alive: true, Reachable: true, Self: other == id})
 			v.partitions = append(v.partitions, client.Partition{ID: p, Owners: ids, Local: true, CaughtUp: true, Rows: 2})
@@ -32,6 +33,9 @@ func TestAWholeClusterIsWell(t *testing.T) {
 	t.Parallel()
 	r := judge(cluster(3))
 	if !r.Well || len(r.Problems) != 0 || len(r.Notes) != 0 {
+		t.Errorf("got %+v", r)
+	}
+	if !r.SafeToRestartNext || len(r.UnderWay) != 0 {
 		t.Errorf("got %+v", r)
 	}
 	if n := r.Nodes[0]; !n.Alive || !n.Answers || n.Owned != 3 || n.CaughtUp != 3 || n.Rows != 6 {
@@ -127,11 +131,63 @@ func TestWhatSeveralNodesFindIsSaidOnce(t *testing.T) {
 	}
 }
 
+func TestTheNextNodeIsSafeToRestartWhenEveryNodeSaysSo(t *testing.T) {
+	t.Parallel()
+	for want, harm := range map[string]func(*sight){
+		"node node-x is down": func(s *sight) {
+			for i := range 2 { // two that say the same are one reason
+				s.nodes[i].health.Readiness = client.Readiness{Ready: true, WhyNot: []string{"node node-x is down"}}
+			}
+		},
+		"node node-b is not ready: catching up": func(s *sight) {
+			s.nodes[1].health.Readiness = client.Readiness{Reason: "catching up", WhyNot: []string{"catching up"}}
+		},
+		"node node-c does not answer":           func(s *sight) { s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")} },
+		"node node-c cannot be asked from here": func(s *sight) { s.nodes[2] = view{member: s.nodes[2].member, err: errHidden} },
+	} {
+		s := cluster(3)
+		harm(&s)
+		if r := judge(s); r.SafeToRestartNext || len(r.WhyNot) != 1 || r.WhyNot[0] != want {
+			t.Errorf("%v %q, want %q", r.SafeToRestartNext, r.WhyNot, want)
+		}
+	}
+}
+
+func TestWhatIsUnderWayIsShown(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*client.Health){
+		"node node-b is leaving: the others copy 7 partitions that it owns": func(h *client.Health) {
+			h.RingState, h.Partitions.Owned = "leaving", 7
+		},
+		"node node-b takes over 5 partitions: it has 2": func(h *client.Health) {
+			h.Partitions.Coming, h.Partitions.ComingCaughtUp = 5, 2
+		},
+		"node node-b copies 2 partitions from node-a, node-c, 3.0 KiB so far": func(h *client.Health) {
+			h.Transfers = []client.Transfer{{From: "node-c", Bytes: 1024}, {From: "node-a", Bytes: 2048}}
+		},
+		"node node-b keeps 1 partition (1.5 MiB) that moved away, until the owners have proved theirs": func(h *client.Health) {
+			h.Kept.Moved, h.Kept.MovedBytes = 1, 3<<19
+		},
+		"node node-b keeps writes (10 B) for the owners of 2 partitions, whom it could not reach": func(h *client.Health) {
+			h.Kept.Hints, h.Kept.HintBytes = 2, 10
+		},
+		"9 log entries and 4 delete markers are kept for node-c, which must return or be forgotten": func(h *client.Health) {
+			h.Stability = client.Stability{LogEntries: 9, Marks: 4, WaitsFor: []client.WaitsFor{{Node: "node-a", Alive: true}, {Node: "node-c"}}}
+		},
+	} {
+		s := cluster(3)
+		change(&s.nodes[1].health)
+		if r := judge(s); len(r.UnderWay) != 1 || r.UnderWay[0] != want {
+			t.Errorf("%q, want %q", r.UnderWay, want)
+		}
+	}
+}
+
 func TestANodeThatIsGoneIsNotMissed(t *testing.T) {
 	t.Parallel()
 	s := cluster(3)
 	s.nodes = append(s.nodes, view{member: client.Member{ID: "node-d", RingState: "gone"}, err: errors.New("refused")})
-	if r := judge(s); !r.Well {
-		t.Errorf("found %+v", r.Problems)
+	if r := judge(s); !r.Well || !r.SafeToRestartNext {
+		t.Errorf("found %+v, %q", r.Problems, r.WhyNot)
 	}
 }

@@ -31,10 +31,15 @@ type grammar struct {
 	Run        nodeVerb       `cmd:"" name:"node" help:"Run a node."`
 	Status     statusVerb     `cmd:"" help:"Show whether all is well in the whole cluster, what is not, and what to do."`
 	Peers      peersVerb      `cmd:"" help:"List the nodes that the node has seen."`
-	Ring       ringVerb       `cmd:"" help:"Show who is in the ring and how much each owns."`
+	Ring       ringVerbs      `cmd:"" help:"Show who is in the ring, or plan a change to it."`
 	Partitions partitionsVerb `cmd:"" help:"List the partitions with their owners."`
 	Locate     locateVerb     `cmd:"" help:"Show where an id, an @name or a key lives."`
+	Leave      leaveVerb      `cmd:"" help:"Have the node give its data to the others, leave the ring, and end."`
+	Forget     forgetVerb     `cmd:"" help:"Give up a node that will not return, so that its share is copied anew."`
+	Repair     repairVerb     `cmd:"" help:"Have the node compare what it has with all others now."`
 	Token      tokenVerb      `cmd:"" help:"Print the operator token, which is derived from the cluster's secret."`
+	Backup     backupVerbs    `cmd:"" help:"Write a backup of the whole cluster, or of one node, to a file."`
+	Restore    restoreVerb    `cmd:"" help:"Restore a backup into an empty cluster of any size."`
 }
 
 // console is what the verbs work with.

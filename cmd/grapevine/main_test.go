@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -30,19 +32,24 @@ func TestTheCommandDoesAsItsManualSays(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[processes{}] = map[string]*process{}
+			e.Values[writing{}] = new(writer)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"start": start,
-			"halt":  halt,
-			"until": until,
-			"exits": exits,
+			"start":   start,
+			"halt":    halt,
+			"crash":   crash,
+			"ends":    ends,
+			"until":   until,
+			"exits":   exits,
+			"write":   write,
+			"written": written,
 		},
 	})
 }
 
 // patience bounds what a script waits for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // process is a node that a script has started.
 type process struct {
@@ -57,8 +64,18 @@ func running(ts *testscript.TestScript) map[string]*process {
 	return ts.Value(processes{}).(map[string]*process)
 }
 
+// of gives a node by its name.
+func of(ts *testscript.TestScript, name string) *process {
+	p := running(ts)[name]
+	if p == nil {
+		ts.Fatalf("no node %s runs", name)
+	}
+	return p
+}
+
 // start runs a node on ports of the system's choice: start NAME [FLAG…]. The
-// script then has its addresses in $NAME_HTTP and $NAME_GOSSIP.
+// script then has its addresses in $NAME_HTTP and $NAME_GOSSIP, its short id in
+// $NAME_ID, and what it prints in NAME.out and NAME.log.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	name := args[0]
 	cmd := exec.Command("grapevine", append([]string{
@@ -66,6 +83,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}, args[1:]...)...)
 	cmd.Path = path(ts)
 	cmd.Dir = ts.MkAbs(".")
+	if secret := ts.Getenv("GRAPEVINE_SECRET_FILE"); secret != "" {
+		cmd.Env = append(cmd.Environ(), "GRAPEVINE_SECRET_FILE="+secret)
+	}
 	log, err := os.Create(ts.MkAbs(name + ".log"))
 	ts.Check(err)
 	defer log.Close()
@@ -74,17 +94,12 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(cmd.Start())
 	p := &process{cmd, make(chan error, 1)}
-	lines := make(chan string, 1)
-	go func() {
-		s := bufio.NewScanner(out)
-		s.Scan()
-		lines <- s.Text()
-		p.done <- cmd.Wait()
-	}()
+	first := make(chan string, 1)
+	go func() { p.done <- errors.Join(record(out, ts.MkAbs(name+".out"), first), cmd.Wait()) }()
 	ts.Defer(func() { p.stop() })
 	var ready config.Ready
 	select {
-	case line := <-lines:
+	case line := <-first:
 		if json.Unmarshal([]byte(line), &ready) != nil {
 			ts.Fatalf("node %s says %q instead of that it is ready:\n%s", name, line, ts.ReadFile(name+".log"))
 		}
@@ -93,7 +108,24 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv(name+"_HTTP", ready.HTTP)
 	ts.Setenv(name+"_GOSSIP", ready.Gossip)
+	ts.Setenv(name+"_ID", short(ready.ID))
 	running(ts)[name] = p
+}
+
+// record writes lines to a file and gives the first, which is empty when there is
+// none.
+func record(out io.Reader, file string, first chan<- string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	s := bufio.NewScanner(out)
+	s.Scan()
+	first <- s.Text()
+	for more := true; more && err == nil; more = s.Scan() {
+		_, err = fmt.Fprintln(f, s.Text())
+	}
+	return errors.Join(err, s.Err(), f.Close())
 }
 
 // path finds the test's own grapevine.
@@ -116,6 +148,11 @@ func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
+	return p.wait()
+}
+
+// wait waits for the end of the process.
+func (p *process) wait() error {
 	select {
 	case err := <-p.done:
 		return err
@@ -126,11 +163,19 @@ func (p *process) stop() error {
 
 // halt ends a node in order: halt NAME.
 func halt(ts *testscript.TestScript, _ bool, args []string) {
-	p := running(ts)[args[0]]
-	if p == nil {
-		ts.Fatalf("no node %s runs", args[0])
-	}
-	ts.Check(p.stop())
+	ts.Check(of(ts, args[0]).stop())
+}
+
+// crash ends a node at once: crash NAME.
+func crash(ts *testscript.TestScript, _ bool, args []string) {
+	p := of(ts, args[0])
+	ts.Check(p.cmd.Process.Kill())
+	_ = p.wait() // it was killed, and says so
+}
+
+// ends waits for a node to end by itself with success: ends NAME.
+func ends(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(of(ts, args[0]).wait())
 }
 
 // exits runs a command that must end with a code: exits CODE COMMAND….

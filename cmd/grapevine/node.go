@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -33,7 +34,8 @@ that file and the gossip address of a running node:
 
 When it serves it prints one line of JSON with its addresses, for scripts; port 0 lets the system
 choose. The log goes to standard error. SIGTERM and SIGINT let requests under way end first; a second
-signal ends the process at once.`
+signal ends the process at once. A node that has left the ring (see leave) prints a line with the event
+"left" and ends by itself; started again it joins anew.`
 }
 
 func (v *nodeVerb) Run(c *console) error {
@@ -50,14 +52,10 @@ func (v *nodeVerb) Run(c *console) error {
 	defer quiet()
 	cfg.OnReady = func(r config.Ready) {
 		quiet()
-		line, err := json.Marshal(struct {
+		c.event(struct {
 			Event string `json:"event"`
 			config.Ready
 		}{"ready", r})
-		if err != nil {
-			panic(err) // a struct of strings
-		}
-		fmt.Fprintf(c.out, "%s\n", line)
 	}
 	if os.Getenv("GOGC") == "" {
 		// Half of Go's usual head-room: a third less memory for some percent of the
@@ -68,10 +66,27 @@ func (v *nodeVerb) Run(c *console) error {
 	if err != nil {
 		return &hinted{fmt.Errorf("starting the node: %w", err), "mend what the message names and start it again; --log-level debug tells more"}
 	}
-	if err := n.Run(ctx); err != nil {
+	if err := n.Run(ctx); errors.Is(err, node.ErrIdentityInUse) {
+		return fmt.Errorf("running the node: %w", err)
+	} else if err != nil {
 		return &hinted{fmt.Errorf("running the node: %w", err), "start it again; what it acknowledged is on disk"}
 	}
+	if n.Left() {
+		c.event(struct {
+			Event string `json:"event"`
+			ID    string `json:"id"`
+		}{"left", string(n.ID())})
+	}
 	return nil
+}
+
+// event prints a line of JSON for scripts.
+func (c *console) event(fields any) {
+	line, err := json.Marshal(fields)
+	if err != nil {
+		panic(err) // a struct of strings
+	}
+	fmt.Fprintf(c.out, "%s\n", line)
 }
 
 // readySoon is how long a node in good order takes at most to serve.

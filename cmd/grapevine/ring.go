@@ -2,6 +2,13 @@ package main
 
 import "fmt"
 
+// ringVerbs are what is asked of the ring; to show it is what is meant without
+// another word.
+type ringVerbs struct {
+	Show ringVerb `cmd:"" default:"1" help:"Show who is in the ring and how much each owns."`
+	Plan planVerb `cmd:"" help:"Show what would move if nodes came, went or changed."`
+}
+
 type ringVerb struct{}
 
 func (ringVerb) Run(c *console) error {

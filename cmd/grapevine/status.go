@@ -11,6 +11,15 @@ type statusVerb struct {
 	Timeout time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
 }
 
+// Help implements kong.HelpProvider.
+func (statusVerb) Help() string {
+	return `Exit code 0 means that all is well. TAKING counts partitions that a node is to own and still copies;
+LOG and MARKS count the writes and the delete markers that it keeps until all owners have them.
+
+  grapevine status --node http://10.0.0.7:7400
+  grapevine status -o json | jq .safe_to_restart_next`
+}
+
 // Run asks every node that the asked node knows of, since no single one can see
 // all that is amiss, and fails when something is.
 func (v *statusVerb) Run(c *console) error {
@@ -39,6 +48,10 @@ type statusReport struct {
 	Nodes      []nodeStatus `json:"nodes"`
 	Problems   []finding    `json:"problems"`
 	Notes      []string     `json:"notes"`
+	UnderWay   []string     `json:"under_way"`
+
+	SafeToRestartNext bool     `json:"safe_to_restart_next"`
+	WhyNot            []string `json:"why_not"`
 }
 
 // nodeStatus is one line of the table.
@@ -53,6 +66,11 @@ type nodeStatus struct {
 	Owned    int     `json:"owned"`
 	CaughtUp int     `json:"caught_up"`
 	Rows     int     `json:"rows"`
+	Taking   int     `json:"taking"` // partitions that it is to own and still copies
+	Moved    int     `json:"moved"`  // partitions kept until their new owners have proved theirs
+	Hints    int     `json:"hints"`  // partitions with writes kept for owners out of reach
+	Log      int64   `json:"log_entries"`
+	Marks    int64   `json:"marks"`
 	Uptime   float64 `json:"uptime_s"`
 	Version  string  `json:"version,omitempty"`
 }
@@ -71,17 +89,28 @@ func (r statusReport) print(c *console) {
 		verdict = "Not well: " + count(len(r.Problems), "problem") + "."
 	}
 	fmt.Fprintf(c.out, "%s\n\n", verdict)
-	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "rows", "up", "http")
+	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "taking", "rows", "log", "marks", "up", "http")
 	for _, n := range r.Nodes {
 		t.add(short(n.ID), cmp.Or(n.Health, "no answer"), yes(n.Alive), orDash(n.State), orDash(n.Zone),
-			n.Owned, n.CaughtUp, n.Rows, uptime(n.Uptime), orDash(n.HTTP))
+			n.Owned, n.CaughtUp, n.Taking, n.Rows, n.Log, n.Marks, uptime(n.Uptime), orDash(n.HTTP))
 	}
 	c.table(t)
 	for _, p := range r.Problems {
 		fmt.Fprintf(c.out, "\n- %s\n  To do: %s\n", p.What, p.Do)
 	}
+	if len(r.UnderWay) > 0 {
+		fmt.Fprintf(c.out, "\nUnder way:\n")
+	}
+	for _, text := range r.UnderWay {
+		fmt.Fprintf(c.out, "- %s\n", text)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(c.out, "\nNote: %s\n", n)
+	}
+	if r.SafeToRestartNext {
+		fmt.Fprintf(c.out, "\nSafe to restart the next node: yes\n")
+	} else {
+		fmt.Fprintf(c.out, "\nSafe to restart the next node: no, because %s\n", strings.Join(r.WhyNot, "; "))
 	}
 }
 

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"grapevine/node/client"
+	"grapevine/node/config"
+)
+
+// operator is embedded by verbs that act on the cluster: it says how they prove
+// that they may.
+type operator struct {
+	Token      string `placeholder:"TOKEN" help:"The operator token, as grapevine token prints it."`
+	SecretFile string `placeholder:"FILE" help:"File with the cluster's secret, from which the token follows."`
+	Data       string `placeholder:"DIR" help:"Data directory of a node of this machine, which holds the secret."`
+}
+
+// client gives a client of the asked node that acts for the operator.
+func (o operator) client(c *console) (*client.Client, error) {
+	token := o.Token
+	if token == "" {
+		if o.SecretFile == "" && o.Data == "" {
+			return nil, usage{errors.New("this needs the operator token: name it with --token, or the secret with --secret-file FILE or a node's directory with --data DIR")}
+		}
+		secret, err := config.Config{Data: o.Data, SecretFile: o.SecretFile}.FindSecret()
+		if errors.Is(err, os.ErrPermission) {
+			return nil, &hinted{err, "run this as the user that the node runs as, or name the token with --token"}
+		}
+		if err != nil {
+			return nil, &hinted{fmt.Errorf("the operator token: %w", err), "name the data directory of a node that has run, or a copy of its secret"}
+		}
+		token = secret.OperatorToken()
+	}
+	return c.client.With(client.WithToken(token)), nil
+}
