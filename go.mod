@@ -28,7 +28,7 @@ require (
 	go.uber.org/goleak v1.3.0 // tests that no goroutine outlives its owner
 	golang.org/x/crypto v0.58.0 // argon2id
 	golang.org/x/sync v0.24.0 // bounded groups and weighted semaphores
-	golang.org/x/sys v0.49.0 // free disk space
+	golang.org/x/sys v0.49.0 // free disk space; the namespaces of the torture
 	golang.org/x/term v0.47.0 // whether output is a terminal
 	golang.org/x/time v0.16.0 // rate limits
 	google.golang.org/protobuf v1.36.12 // looking for damage in Badger table indices before Badger meets it

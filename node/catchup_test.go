@@ -98,7 +98,7 @@ func (r *rig) metric(i int, name string) (sum float64) {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	defer reply.Body.Close() //nolint:errcheck // read to the end
+	defer reply.Body.Close()
 	text, err := io.ReadAll(reply.Body)
 	if err != nil {
 		r.tb.Fatal(err)
@@ -185,7 +185,7 @@ func (r *rig) copyPlainly(rows int, value []byte) time.Duration {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // nothing is lost by it
+	defer listener.Close()
 	db, err := badgerdb.Open(context.Background(), badgerdb.Config{Dir: r.tb.TempDir()})
 	if err != nil {
 		r.tb.Fatal(err)
@@ -196,7 +196,7 @@ func (r *rig) copyPlainly(rows int, value []byte) time.Duration {
 		if err != nil {
 			return
 		}
-		defer c.Close() //nolint:errcheck // the reader counts what came
+		defer c.Close()
 		for i := range rows {
 			_, _ = fmt.Fprintf(c, "d-%028d", i)
 			_, _ = c.Write(value)

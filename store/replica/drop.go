@@ -3,57 +3,67 @@ package replica
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"grapevine/crdt/causal"
+	"grapevine/p2p"
 	"grapevine/store"
 )
 
-// dropIfProved drops a copy that does not count, moved away or kept as a stand-in,
-// once every owner serves the partition and has all that is here. What the owners
+// dropProved drops those of some copies that do not count, moved away or kept as a
+// stand-in, of which every owner is ready and has all that is here. What the owners
 // were heard to have before is no proof: they are asked now.
-func (s *Store) dropIfProved(id store.Partition) error {
-	p := s.partitions[id]
-	if p.empty() {
-		return nil
+func (s *Store) dropProved(ids []store.Partition) error {
+	proofs, err := s.proofs(ids)
+	for _, id := range ids {
+		hint := s.partitions[id].record().hinted > 0
+		if hint && mutated(dropHint) || !hint && mutated(dropCopyEarly) {
+			proofs[id] = s.partitions[id].snapshot()
+		}
+		if proofs[id] == nil {
+			continue
+		}
+		w := &dropping{partition: id, proved: proofs[id], done: make(chan error, 1)}
+		if err := s.do(s.ctx, w); err != nil {
+			return err
+		}
+		if err := s.finishDrop(s.ctx, id); err != nil {
+			return err
+		}
 	}
-	proved, err := s.proved(id)
-	hint := p.record().hinted > 0
-	if hint && mutated(dropHint) || !hint && mutated(dropCopyEarly) {
-		proved, err = p.snapshot(), nil
-	}
-	if proved == nil || err != nil {
-		return err
-	}
-	if err := s.do(s.ctx, &dropping{partition: id, proved: proved, done: make(chan error, 1)}); err != nil {
-		return err
-	}
-	return s.finishDrop(s.ctx, id)
+	return err
 }
 
-// proved asks all owners of a partition what they have. It gives what all of them
-// serve, nil when that is not all that is here.
-func (s *Store) proved(id store.Partition) (*causal.Vector, error) {
-	p := s.partitions[id]
-	owners := s.placement.Load().sets[id].owners
-	if len(owners) == 0 {
-		return nil, nil
-	}
-	for _, o := range owners { // what is known may save the asking
-		if p.owes(o) || !s.alive(o) {
-			return nil, nil
+// proofs asks the owners of partitions what they have. It gives, of those that all
+// their owners are ready to serve, a vector that all of them cover: this node's.
+func (s *Store) proofs(ids []store.Partition) (map[store.Partition]*causal.Vector, error) {
+	proved := map[store.Partition]*causal.Vector{}
+	asked := map[p2p.NodeID][]store.Partition{}
+	for _, id := range ids {
+		owners := s.placement.Load().sets[id].owners
+		hopeless := func(o p2p.NodeID) bool { return s.partitions[id].owes(o) || !s.alive(o) } // as far as is known
+		if len(owners) == 0 || slices.ContainsFunc(owners, hopeless) {
+			continue
+		}
+		proved[id] = s.partitions[id].snapshot()
+		for _, o := range owners {
+			asked[o] = append(asked[o], id)
 		}
 	}
-	common := p.snapshot()
-	for _, o := range owners {
-		answer, err := s.exchangeVectors(s.ctx, o, []store.Partition{id})
-		if err != nil {
-			return nil, err
-		}
-		if !answer.ready(id) || !answer.vectors[0].Covers(common) {
-			return nil, nil
+	for owner, ps := range asked {
+		for chunk := range slices.Chunk(ps, vectorChunk) {
+			answer, err := s.exchangeVectors(s.ctx, owner, chunk)
+			if err != nil {
+				return map[store.Partition]*causal.Vector{}, err
+			}
+			for i, id := range chunk {
+				if v := proved[id]; v != nil && (!answer.ready(id) || !answer.vectors[i].Covers(v)) {
+					delete(proved, id)
+				}
+			}
 		}
 	}
-	return common, nil
+	return proved, nil
 }
 
 // dropping is the work of making a copy one that no longer exists. Its vector goes

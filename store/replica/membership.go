@@ -83,8 +83,8 @@ func (s *Store) loseTrust(previous, next *placement) {
 	for i, p := range s.partitions {
 		if next.hold[i] && !previous.hold[i] {
 			p.mu.Lock()
-			p.caughtUp, p.since = false, s.cfg.Now()
-			clear(p.covered)
+			p.distrust()
+			p.since = s.cfg.Now()
 			p.mu.Unlock()
 		}
 	}

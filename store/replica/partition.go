@@ -26,6 +26,9 @@ type partition struct {
 	caughtUp bool
 	// covered are the peers whose vector of after our coming has been covered.
 	covered map[p2p.NodeID]bool
+	// trusts counts how often trust in this copy began anew: what was found covered
+	// before does not count.
+	trusts int
 	// whole is set when one of them had a complete copy.
 	whole bool
 	since time.Time // when this node came to store the partition, or started
@@ -133,8 +136,33 @@ func (p *partition) add(dots *causal.Vector, rec *record, grown tally, now time.
 func (p *partition) vanish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.vector, p.digest, p.caughtUp, p.whole = causal.NewVector(), 0, false, false
+	p.vector, p.digest = causal.NewVector(), 0
+	p.distrust()
+}
+
+// distrust makes the copy one that has covered nothing yet. The caller holds mu.
+func (p *partition) distrust() {
+	p.caughtUp, p.whole = false, false
+	p.trusts++
 	clear(p.covered)
+}
+
+// trust gives the present trusts, to be handed to cover.
+func (p *partition) trust() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.trusts
+}
+
+// cover notes that nothing a peer had is missing here, and whether the peer's copy
+// was whole, unless trust has begun anew since.
+func (p *partition) cover(peer p2p.NodeID, whole bool, trusts int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.caughtUp && p.trusts == trusts {
+		p.covered[peer] = true
+		p.whole = p.whole || whole
+	}
 }
 
 // vectorDigest is equal for equal vectors and never 0.

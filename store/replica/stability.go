@@ -15,17 +15,30 @@ const (
 	pruneQuiet = 2 * time.Second // after which any number is
 )
 
-// tidy does in passing what nobody waits for: it shortens the logs of what has
-// become stable, drops copies that are no longer needed, and finishes snapshots.
-func (s *Store) tidy() {
-	now := s.cfg.Now()
-	for i := range s.partitions {
-		id := store.Partition(i)
-		if !s.tidyWanted(id, now) {
-			continue
+// runTidy does what nobody waits for: it shortens the logs of what has become
+// stable, drops copies that are no longer needed, and finishes snapshots.
+func (s *Store) runTidy() {
+	select {
+	case <-s.known:
+	case <-s.ctx.Done():
+		return
+	}
+	for sleep(s.ctx, s.cfg.SyncEvery) {
+		now := s.cfg.Now()
+		var extra []store.Partition
+		for i := range s.partitions {
+			id := store.Partition(i)
+			if !s.tidyWanted(id, now) {
+				continue
+			}
+			if !s.stores(id) && !s.partitions[id].record().dropping {
+				extra = append(extra, id)
+			} else if err := s.tidyPartition(id); err != nil && s.ctx.Err() == nil {
+				s.log.Debug("a partition is left untidy", "partition", id, "error", err)
+			}
 		}
-		if err := s.tidyPartition(id); err != nil && s.ctx.Err() == nil {
-			s.log.Debug("a partition is left untidy", "partition", id, "error", err)
+		if err := s.dropProved(extra); err != nil && s.ctx.Err() == nil {
+			s.log.Debug("copies that do not count are kept", "partitions", len(extra), "error", err)
 		}
 	}
 }
@@ -46,8 +59,6 @@ func (s *Store) tidyPartition(id store.Partition) error {
 	switch rec := s.partitions[id].record(); {
 	case rec.dropping:
 		return s.finishDrop(s.ctx, id)
-	case !s.stores(id):
-		return s.dropIfProved(id)
 	case rec.snapshot != nil && rec.snapshot.phase != copying:
 		return s.finishSnapshot(s.ctx, id)
 	}

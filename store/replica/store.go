@@ -123,7 +123,7 @@ func Open(cfg Config) (*Store, error) {
 		_ = s.Close() // the first error counts
 		return nil, fmt.Errorf("replica: %w", err)
 	}
-	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runWatch, s.runSync, s.runMembership, s.runProof} {
+	for _, run := range []func(){s.runApplier, s.runPublisher, s.runPusher, s.runWatch, s.runSync, s.runMembership, s.runProof, s.runTidy} {
 		s.done.Go(run)
 	}
 	return s, nil

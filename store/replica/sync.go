@@ -136,7 +136,6 @@ func (s *Store) runSync() {
 	for turn := 0; ; {
 		peers := s.peers()
 		s.trustWhatIsCovered()
-		s.tidy()
 		timer := time.NewTimer(s.syncPause())
 		select {
 		case <-timer.C:
@@ -204,7 +203,7 @@ func (s *Store) syncOnce(peer p2p.NodeID, ps []store.Partition) error {
 func (s *Store) round(peer p2p.NodeID) error {
 	place := s.placement.Load()
 	shared := place.shared(peer)
-	digests := s.vectorDigests(shared)
+	trusts, digests := s.trustsOf(shared), s.vectorDigests(shared)
 	reply, err := s.greet(peer, syncRequest{Ring: place.ring.Digest(), Digest: combine(digests)})
 	if err != nil {
 		return err
@@ -219,23 +218,21 @@ func (s *Store) round(peer p2p.NodeID) error {
 	}
 	if reply.Same {
 		s.noteEqual(peer, shared, digests)
-		s.noteCovered(peer, shared, reply.Incomplete)
+		s.noteCovered(peer, shared, trusts, reply.Incomplete)
 		return s.handOver(peer, place)
 	}
 	if len(reply.Digests) != len(shared) {
 		return fmt.Errorf("%d digests for %d partitions", len(reply.Digests), len(shared))
 	}
-	var same, differing []store.Partition
-	var sameDigests []uint64
+	var differing []store.Partition
 	for i, p := range shared {
-		if reply.Digests[i] == digests[i] {
-			same, sameDigests = append(same, p), append(sameDigests, digests[i])
-		} else {
+		if reply.Digests[i] != digests[i] {
 			differing = append(differing, p)
+			continue
 		}
+		s.noteEqual(peer, shared[i:i+1], digests[i:i+1])
+		s.noteCovered(peer, shared[i:i+1], trusts[i:i+1], reply.Incomplete)
 	}
-	s.noteEqual(peer, same, sameDigests)
-	s.noteCovered(peer, same, reply.Incomplete)
 	for len(differing) > 0 {
 		n := min(len(differing), vectorChunk)
 		if err := s.reconcile(peer, differing[:n]); err != nil {
@@ -276,6 +273,7 @@ func (s *Store) handOver(peer p2p.NodeID, place *placement) error {
 
 // reconcile exchanges vectors of some partitions and fetches what is missing.
 func (s *Store) reconcile(peer p2p.NodeID, ps []store.Partition) error {
+	trusts := s.trustsOf(ps)
 	answer, err := s.exchangeVectors(s.ctx, peer, ps)
 	if err != nil {
 		return err
@@ -296,7 +294,7 @@ func (s *Store) reconcile(peer p2p.NodeID, ps []store.Partition) error {
 		} else if err != nil {
 			return err
 		}
-		s.noteCovered(peer, ps[i:i+1], answer.incomplete())
+		s.noteCovered(peer, ps[i:i+1], trusts[i:i+1], answer.incomplete())
 		s.covered.broadcast()
 	}
 	return nil

@@ -13,16 +13,20 @@ const (
 	patience   = 10 * time.Second // then one that lives but does not answer is not waited for
 )
 
-// noteCovered records that nothing a peer had is missing here.
-func (s *Store) noteCovered(peer p2p.NodeID, ps, incomplete []store.Partition) {
-	for _, id := range ps {
-		p := s.partitions[id]
-		p.mu.Lock()
-		if !p.caughtUp {
-			p.covered[peer] = true
-			p.whole = p.whole || !slices.Contains(incomplete, id)
-		}
-		p.mu.Unlock()
+// trustsOf gives the trusts of partitions.
+func (s *Store) trustsOf(ps []store.Partition) []int {
+	out := make([]int, len(ps))
+	for i, p := range ps {
+		out[i] = s.partitions[p].trust()
+	}
+	return out
+}
+
+// noteCovered records that nothing a peer had is missing here of partitions that
+// had the given trusts then.
+func (s *Store) noteCovered(peer p2p.NodeID, ps []store.Partition, trusts []int, incomplete []store.Partition) {
+	for i, id := range ps {
+		s.partitions[id].cover(peer, !slices.Contains(incomplete, id), trusts[i])
 	}
 }
 
@@ -89,8 +93,9 @@ func (w *completion) add(t *txn) error {
 		if !t.stores(p) {
 			continue
 		}
-		if !t.peek(p).complete {
-			t.record(p).complete = true
+		if rec := t.peek(p); !rec.complete || rec.hinted > 0 {
+			rec = t.record(p)
+			rec.complete, rec.hinted = true, 0 // hints in it are the owner's own rows now
 		}
 		w.opened = append(w.opened, p)
 	}
