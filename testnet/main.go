@@ -6,6 +6,7 @@
 //	go run ./testnet kill 2             and restart 2, partition '1,2|3', heal, status
 //	go run ./testnet check              does it converge, and are its answers right?
 //	go run ./testnet bench              how fast is it, beside what it could be?
+//	go run ./testnet torture -netns     does it keep its promises, whatever happens?
 package main
 
 import (

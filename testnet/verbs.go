@@ -31,6 +31,9 @@ var verbs = []verb{
 	{name: "status", about: "show the nodes", run: status},
 	{name: "check", about: "wait for convergence and compare all answers with what was loaded", flags: checkFlags, run: runCheck},
 	{name: "bench", about: "measure beside floors: posts, reads, lag, idleness, failover", flags: benchFlags, run: runBench},
+	{name: "torture", about: "do all that its promises are said to survive to a cluster of its own, and judge", flags: tortureFlags, run: runTorture},
+	{name: "torture-apart", flags: tortureFlags, run: tortureApart},
+	{name: "simulate", about: "run seeds of the simulation: whole nodes under random faults in virtual time", flags: simulateFlags, run: runSimulate},
 	{name: "stop", about: "end a running testnet", run: stop},
 	{name: "floor", run: floor},
 }
@@ -66,6 +69,9 @@ type options struct {
 	rounds   int
 	clients  int
 	output   string
+
+	torture  tortureOptions
+	simulate simulateOptions
 }
 
 // list is a flag that may be given more than once.

@@ -157,7 +157,3 @@ func (s *Store) Digest(p store.Partition) (digest uint64, rows int, err error) {
 	})
 	return h.Sum64(), rows, err
 }
-
-// CatchUpRate is about how fast a node takes over rows that it lacks while clients
-// write, in bytes a second on two cores: what estimates of transfers assume.
-const CatchUpRate = 8 << 20

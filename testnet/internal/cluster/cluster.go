@@ -25,6 +25,7 @@ import (
 type Cluster struct {
 	dir    string
 	exited func(index int, err error)
+	place  Placement
 	wait   sync.WaitGroup // a goroutine for each child
 }
 
@@ -51,7 +52,7 @@ func Create(dir, binary string, exited func(index int, err error)) (*Cluster, er
 	if exited == nil {
 		exited = func(int, error) {}
 	}
-	c := &Cluster{dir: dir, exited: exited}
+	c := &Cluster{dir: dir, exited: exited, place: loopback{}}
 	secret := filepath.Join(dir, "secret")
 	if err := ensureSecret(secret); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func Create(dir, binary string, exited func(index int, err error)) (*Cluster, er
 
 // Open takes up the testnet that runs in dir, or returns ErrNotRunning.
 func Open(dir string) (*Cluster, error) {
-	c := &Cluster{dir: dir, exited: func(int, error) {}}
+	c := &Cluster{dir: dir, exited: func(int, error) {}, place: loopback{}}
 	s, err := c.State()
 	if err != nil {
 		return nil, err
@@ -123,12 +124,16 @@ func (c *Cluster) Restart(ctx context.Context, index int) (Node, error) {
 	if index > len(s.Nodes)+1 || index < 1 {
 		return Node{}, fmt.Errorf("cluster: there is no node %d", index)
 	}
-	node := Node{Index: index, HTTP: "127.0.0.1:0", P2P: "127.0.0.1:0", Gossip: "127.0.0.1:0"}
+	anywhere := c.place.Host(index) + ":0"
+	node := Node{Index: index, HTTP: anywhere, P2P: anywhere, Gossip: anywhere}
 	if index <= len(s.Nodes) {
 		node = s.Nodes[index-1]
 	}
 	if node.Process.Alive() {
 		return Node{}, fmt.Errorf("cluster: node %d is running", index)
+	}
+	if node.Gone {
+		return Node{}, fmt.Errorf("cluster: node %d has left", index)
 	}
 	for try := 1; ; try++ {
 		node, err = c.launch(ctx, s, node)
@@ -147,7 +152,11 @@ func (c *Cluster) Restart(ctx context.Context, index int) (Node, error) {
 
 // launch runs the node's process until it is ready and records it.
 func (c *Cluster) launch(ctx context.Context, s State, node Node) (Node, error) {
-	child, err := spawn(s.Binary, c.arguments(s, node), c.log(node.Index), c.out(node.Index))
+	var child *child
+	err := c.place.Enter(node.Index, func() (err error) {
+		child, err = spawn(s.Binary, c.arguments(s, node), c.log(node.Index), c.out(node.Index))
+		return err
+	})
 	if err != nil {
 		return node, err
 	}
@@ -173,13 +182,13 @@ func (c *Cluster) launch(ctx context.Context, s State, node Node) (Node, error) 
 
 func (c *Cluster) arguments(s State, node Node) []string {
 	args := []string{
-		"node", "--data", filepath.Join(c.dir, "node"+strconv.Itoa(node.Index)),
+		"node", "--data", c.DataDir(node.Index),
 		"--http", node.HTTP, "--p2p", node.P2P, "--gossip", node.Gossip,
 		"--secret-file", s.Secret, "--unsafe-faults",
 	}
 	var join []string
 	for _, other := range s.Nodes {
-		if other.Index != node.Index {
+		if other.Index != node.Index && !other.Gone {
 			join = append(join, other.Gossip)
 		}
 	}
@@ -187,6 +196,11 @@ func (c *Cluster) arguments(s State, node Node) []string {
 		args = append(args, "--join", strings.Join(join, ","))
 	}
 	return args
+}
+
+// DataDir is where a node keeps its data.
+func (c *Cluster) DataDir(index int) string {
+	return filepath.Join(c.dir, "node"+strconv.Itoa(index))
 }
 
 func (c *Cluster) log(index int) string {

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"grapevine/node/client"
-	"grapevine/node/config"
 )
 
 // ParseGroups reads groups of node names such as A,B|C.
@@ -69,12 +66,11 @@ func (c *Cluster) cut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	secret, err := config.Config{SecretFile: s.Secret}.FindSecret()
-	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
-	}
 	for _, node := range s.Living() {
-		api := client.New(node.URL(), client.WithToken(secret.OperatorToken()))
+		api, failed := c.Operator(node)
+		if failed != nil {
+			return failed
+		}
 		err = errors.Join(err, api.Block(ctx, s.ids(s.CutFrom(node.Index))...))
 		api.Close()
 	}

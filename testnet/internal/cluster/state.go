@@ -32,6 +32,7 @@ type Node struct {
 	HTTP    string  `json:"http"`
 	P2P     string  `json:"p2p"`
 	Gossip  string  `json:"gossip"`
+	Gone    bool    `json:"gone,omitempty"` // it has left the cluster and stays away
 }
 
 // URL is the base of the node's API.
