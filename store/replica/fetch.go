@@ -45,7 +45,7 @@ var (
 // in the vector: one that breaks off goes on where it was.
 func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, id store.Partition, theirs *causal.Vector) error {
 	p := s.partitions[id]
-	if p.snapshot().Covers(theirs) {
+	if p.missing(theirs).Empty() {
 		return nil
 	}
 	if !p.fetching.TryLock() {
@@ -55,7 +55,7 @@ func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, id store.Partition, 
 	transfer := p.beginTransfer(peer, s.cfg.Now())
 	defer p.endTransfer()
 	for {
-		missing := p.snapshot().Missing(theirs)
+		missing := p.missing(theirs)
 		if missing.Empty() {
 			return nil
 		}

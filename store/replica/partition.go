@@ -117,6 +117,13 @@ func (p *partition) snapshot() *causal.Vector {
 	return p.vector.Clone()
 }
 
+// missing gives the dots of v that are not applied here.
+func (p *partition) missing(v *causal.Vector) *causal.Vector {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.vector.Missing(v)
+}
+
 // add records what a commit brought: dots, a new record unless nil, and the
 // change in what is stored.
 func (p *partition) add(dots *causal.Vector, rec *record, grown tally, now time.Time) {

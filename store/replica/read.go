@@ -93,7 +93,7 @@ func (s *Store) Current(ctx context.Context, slot store.Slot) bool {
 // is no more, writes between a session's own may never come: those are not waited
 // for.
 func (s *Store) sees(p store.Partition, needs *causal.Vector) bool {
-	missing := s.partitions[p].snapshot().Missing(needs)
+	missing := s.partitions[p].missing(needs)
 	for _, r := range missing.Replicas() {
 		last := causal.Dot{Replica: r, Seq: needs.Max(r)}
 		if s.placement.Load().lives[r] || missing.Contains(last) {

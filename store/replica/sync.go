@@ -280,7 +280,7 @@ func (s *Store) reconcile(peer p2p.NodeID, ps []store.Partition) error {
 	}
 	var missing uint64
 	for i, p := range ps {
-		missing += s.partitions[p].snapshot().Missing(answer.vectors[i]).Len()
+		missing += s.partitions[p].missing(answer.vectors[i]).Len()
 	}
 	if 0 < missing && missing < fewMissing && s.allCaughtUp() && !sleep(s.ctx, inFlight) {
 		return s.ctx.Err()
