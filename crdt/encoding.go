@@ -57,6 +57,16 @@ func appendCells(b []byte, cells []Cell) []byte {
 	return b
 }
 
+// EncodedExists says of an encoded row whether it exists, at less cost than reading
+// it.
+func EncodedExists(b []byte) (bool, error) {
+	births, n := binary.Uvarint(b)
+	if n <= 0 {
+		return false, ErrMalformed
+	}
+	return births != 0 && births != withCells, nil
+}
+
 // ConsumeRow reads a row from the front of b and returns the rest. The row's
 // values alias b.
 func ConsumeRow(b []byte) (Row, []byte, error) {

@@ -154,6 +154,9 @@ type Rows interface {
 	GetMany(ctx context.Context, ks []Key) ([]crdt.Row, error)
 	// Scan returns existing rows of one slot in order.
 	Scan(ctx context.Context, r Range) ([]Entry, error)
+	// Count counts the existing rows of a range, up to its Limit, where they lie: at
+	// the cost of reading them, but not of sending them.
+	Count(ctx context.Context, r Range) (int, error)
 	// ScanIndex returns existing rows of an indexed family over all slots in the
 	// order of Sort, asking each partition once.
 	ScanIndex(ctx context.Context, r IndexRange) ([]Entry, Coverage, error)

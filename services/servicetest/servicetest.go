@@ -151,6 +151,12 @@ func (s *Store) Scan(_ context.Context, r store.Range) ([]store.Entry, error) {
 	return s.cut(s.order[from:to], r.After, r.Reverse, r.Limit), nil
 }
 
+// Count implements store.Rows.
+func (s *Store) Count(ctx context.Context, r store.Range) (int, error) {
+	entries, err := s.Scan(ctx, r)
+	return len(entries), err
+}
+
 // ScanIndex implements store.Rows.
 func (s *Store) ScanIndex(_ context.Context, r store.IndexRange) ([]store.Entry, store.Coverage, error) {
 	s.mu.Lock()

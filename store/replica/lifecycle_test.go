@@ -429,3 +429,21 @@ func TestASessionSeesItsEarlierWritesToo(t *testing.T) {
 		}
 	})
 }
+
+func TestRowsAreCountedWhereTheyLie(t *testing.T) {
+	simulate(t, 5, lan, func(c *cluster) {
+		for i := range 30 {
+			c.write(context.Background(), id(i%5), put(key(4711, fmt.Sprintf("of-%02d", i)), "v"))
+		}
+		c.write(context.Background(), id(1), remove(key(4711, "of-07")))
+		c.settle()
+		for n := range 5 {
+			for limit, want := range map[int]int{1000: 29, 10: 10} {
+				got, err := c.on(id(n)).Count(context.Background(), store.Range{Slot: 4711, Family: indexed, Prefix: "of-", Limit: limit})
+				if err != nil || got != want {
+					t.Errorf("node %d counts %d of at most %d, %v", n, got, limit, err)
+				}
+			}
+		}
+	})
+}

@@ -206,3 +206,24 @@ func (s *Store) Scan(ctx context.Context, r store.Range) (out []store.Entry, err
 		})
 	return out, err
 }
+
+// Count implements store.Rows.
+func (s *Store) Count(ctx context.Context, r store.Range) (n int, err error) {
+	p := s.partitionOf(r.Slot)
+	d := demandOf(ctx, p)
+	err = s.atOwner(ctx, s.readOrder(p),
+		func() error {
+			if err := s.meet(ctx, p, d); err != nil {
+				return err
+			}
+			n, err = s.countLocal(r)
+			return err
+		},
+		func(ctx context.Context, node p2p.NodeID) error {
+			var reply readReply
+			err := s.ask(ctx, node, readRequest{Partition: p, Demand: d, Range: &r, Count: true}, &reply)
+			n = reply.Count
+			return err
+		})
+	return n, err
+}

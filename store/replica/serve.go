@@ -23,6 +23,7 @@ type readRequest struct {
 	Index     *store.IndexRange `cbor:"5,keyasint,omitempty"`
 	Wanted    []bool            `cbor:"6,keyasint,omitempty"` // partitions of Index
 	Needs     []partitionDemand `cbor:"7,keyasint,omitempty"`
+	Count     bool              `cbor:"8,keyasint,omitempty"` // of Range: its rows are counted, not sent
 }
 
 type partitionDemand struct {
@@ -33,7 +34,8 @@ type partitionDemand struct {
 // readReply holds rows: for Keys one each in their order without the key, else
 // key and row.
 type readReply struct {
-	Rows [][]byte `cbor:"1,keyasint"`
+	Rows  [][]byte `cbor:"1,keyasint"`
+	Count int      `cbor:"2,keyasint,omitempty"`
 }
 
 // maxRead bounds the rows that one request may ask of another node.
@@ -46,11 +48,15 @@ func (s *Store) handleRead(ctx context.Context, _ p2p.NodeID, request readReques
 	switch {
 	case request.Range != nil:
 		r := *request.Range
-		if s.partitionOf(r.Slot) != request.Partition || r.Limit < 1 || r.Limit > maxRead {
+		if s.partitionOf(r.Slot) != request.Partition || r.Limit < 1 || r.Limit > maxRead && !request.Count {
 			return readReply{}, errMalformed
 		}
 		if err := s.meet(ctx, request.Partition, request.Demand); err != nil {
 			return readReply{}, err
+		}
+		if request.Count {
+			n, err := s.countLocal(r)
+			return readReply{Count: n}, err
 		}
 		return entriesReply(s.scanLocal(r))
 	case request.Index != nil:
