@@ -41,13 +41,14 @@ type rig struct {
 	ended    []string       // nodes that ended by themselves
 	wrong    map[int]string // as the planner has it: what is done to a node, by index
 	injected map[string]int
-	network  string // the fault of the network in force
+	network  string       // the fault of the network in force
+	blank    map[int]bool // nodes that remember nobody: their disk was wiped
 }
 
 func newRig(c *cluster.Cluster, l *lab.Lab, t *targets, j *Journal) *rig {
 	return &rig{
 		cluster: c, lab: l, targets: t, journal: j,
-		expected: map[int]bool{}, wrong: map[int]string{}, injected: map[string]int{},
+		expected: map[int]bool{}, wrong: map[int]string{}, injected: map[string]int{}, blank: map[int]bool{},
 	}
 }
 
@@ -133,6 +134,9 @@ func (r *rig) one(ctx context.Context, do string, index int) error {
 	case Kill, KillAll:
 		return r.kill(index)
 	case start:
+		if err := r.reachable(ctx, index); err != nil {
+			return err
+		}
 		return r.start(ctx, index)
 	case Pause:
 		return r.with(index, r.cluster.Pause)
@@ -181,6 +185,21 @@ func (r *rig) start(ctx context.Context, index int) error {
 	return nil
 }
 
+// reachable ends the faults of the network before a node starts that knows only the
+// addresses it is to join: behind a cut it waits for them, as it should, and the
+// schedule would wait for it.
+func (r *rig) reachable(ctx context.Context, index int) error {
+	r.mu.Lock()
+	blank := r.blank[index]
+	delete(r.blank, index)
+	r.mu.Unlock()
+	if !blank {
+		return nil
+	}
+	r.net("")
+	return r.links(ctx, Step{Do: heal})
+}
+
 func (r *rig) copyDir(index int) string {
 	return filepath.Join(r.cluster.Dir(), fmt.Sprintf("copy-of-node%d", index))
 }
@@ -204,6 +223,9 @@ func (r *rig) forget(ctx context.Context, index int, wipe bool) error {
 		if err := r.cluster.Wipe(index); err != nil {
 			return err
 		}
+		r.mu.Lock()
+		r.blank[index] = true
+		r.mu.Unlock()
 	}
 	return r.until(ctx, forgetWithin, func(ctx context.Context) error {
 		return r.elsewhere(index, func(c *client.Client) error {
