@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"grapevine/crdt/causal"
 	"grapevine/store"
@@ -145,7 +146,9 @@ func (s *Store) transact(fn func(*txn) error) error {
 
 // conclude publishes what was committed and tells everybody who waits.
 func (s *Store) conclude(group []work, err error) {
-	if err != nil && !errors.Is(err, store.ErrNoSpace) {
+	if errors.Is(err, store.ErrNoSpace) {
+		s.distrustWhatIsMissed(group)
+	} else if err != nil {
 		s.log.Error("commit failed", "error", err, "work", len(group))
 	}
 	if err == nil {
@@ -155,6 +158,26 @@ func (s *Store) conclude(group []work, err error) {
 	for _, w := range group {
 		s.room.Release(w.size())
 		w.finish(err)
+	}
+}
+
+// distrustWhatIsMissed stops reads from partitions whose writes this node could not
+// take for want of disk: others serve them until there is space and sync has
+// brought what was missed.
+func (s *Store) distrustWhatIsMissed(group []work) {
+	for _, w := range group {
+		b, ok := w.(*remoteBatch)
+		if !ok {
+			continue
+		}
+		for i := range b.batch.deltas {
+			if p := s.partitions[b.batch.deltas[i].partition]; p.ready() {
+				p.mu.Lock()
+				p.distrust()
+				p.since = time.Now()
+				p.mu.Unlock()
+			}
+		}
 	}
 }
 
@@ -211,7 +234,7 @@ func (s *Store) commit(t *txn) error {
 
 // settleTxn makes a durable transaction the state in memory.
 func (s *Store) settleTxn(t *txn) {
-	now := s.cfg.Now()
+	now := time.Now()
 	touched := map[store.Partition]bool{}
 	for p := range t.seen {
 		touched[p] = true

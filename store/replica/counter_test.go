@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -61,4 +62,47 @@ func count(t *testing.T, c *cluster, seed uint64) {
 			t.Errorf("%s reads %d and %d of %d acknowledged and %d uncertain, %v", n.id, got, row.Counter(2), made, perhaps, err)
 		}
 	}
+}
+
+// TestAStandInThatGaveItsShareAwayBeginsANewOne: what it added is with the owners
+// when an old message brings it the row anew.
+func TestAStandInThatGaveItsShareAwayBeginsANewOne(t *testing.T) {
+	replaying := lan
+	replaying.ReplayCalls, replaying.ReplayWithin = []string{"replica/hold"}, 100*time.Second
+	simulate(t, 5, replaying, func(c *cluster) {
+		ctx := context.Background()
+		k, owners, others := c.away()
+		again := replaying.Conditions()
+		again.Replay = 1
+		c.net.SetLink(others[1], id(0), again)
+		c.net.Partition(others, owners)
+		time.Sleep(2 * time.Second)
+		var rows []store.Key
+		for i := range 20 {
+			k := key(int(k.Slot), fmt.Sprint("counted-", i))
+			c.write(ctx, others[1], put(k, ""))
+			c.write(ctx, id(0), add(k, store.CountDelta{ID: 1, N: 5}))
+			rows = append(rows, k)
+		}
+		c.net.SetLink(others[1], id(0), replaying.Conditions())
+		c.net.Heal()
+		c.settle()
+		c.net.Partition(others, owners)
+		time.Sleep(2 * time.Second)
+		var back store.Key
+		c.eventually("a row has come again", func() (err error) {
+			for _, back = range rows {
+				if _, err = c.on(id(0)).Write(ctx, add(back, store.CountDelta{ID: 1, N: 3})); err == nil {
+					break
+				}
+			}
+			return err
+		})
+		c.net.Heal()
+		c.settle()
+		row, err := c.on(id(0)).Get(ctx, back)
+		if got := row.Counter(1); got != 8 || err != nil {
+			t.Errorf("the counter reads %d, %v", got, err)
+		}
+	})
 }

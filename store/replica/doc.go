@@ -15,6 +15,7 @@
 //	membership.go  keeps the ring view, and joins
 //	stability.go  ends the bookkeeping of what all owners have
 //	snapshot.go   takes over what is no longer logged anywhere
+//	repair.go     compares rows where a disk was lost
 //	hints.go      takes writes whose owners are all away
 //	drop.go       gives up copies that do not count, once the owners have proved theirs
 //	incarnation.go  sees to it that a restored or copied disk uses no dot twice

@@ -141,6 +141,7 @@ func (w *sweeping) add(t *txn) error {
 		}
 		t.batch.Delete(bytes.Clone(key))
 		t.gone = append(t.gone, k)
+		t.rows[k] = new(staged) // what follows in the transaction must not find it
 		if t.s.cfg.Indexed(k.Family) {
 			t.batch.Delete(indexKey(k.Family, k.Sort))
 		}
@@ -159,18 +160,9 @@ func (w *sweeping) add(t *txn) error {
 		})
 	}
 	if err == nil && left > 0 {
-		p := t.s.partitions[w.partition]
 		rec := newRecord()
 		rec.last = t.peek(w.partition).last
 		t.records[w.partition] = rec
-		t.then = append(t.then, p.nothingStored)
 	}
 	return err
-}
-
-// nothingStored resets the counts of a copy that is gone to the last entry.
-func (p *partition) nothingStored() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.tally = tally{}
 }

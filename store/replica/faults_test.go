@@ -234,3 +234,47 @@ func TestAWriteOnKCopiesOutlivesKMinusOneDisks(t *testing.T) {
 		}
 	}
 }
+
+// TestRoundsGoOnHoweverOftenPeersAskForSomethingElse: what no push brought comes
+// with a round, under any load.
+func TestRoundsGoOnHoweverOftenPeersAskForSomethingElse(t *testing.T) {
+	simulate(t, 3, trusting, func(c *cluster) {
+		c.net.CutOneWay(id(0), id(2))
+		c.net.CutOneWay(id(1), id(2))
+		ctx, _ := session(1, "")
+		c.write(ctx, id(0), put(key(0, "missed"), "v"))
+		time.Sleep(15 * time.Second) // beyond what is pushed
+		c.net.Heal()
+		quorum := store.WithRequest(context.Background(), &store.Request{Consistency: store.Quorum})
+		for i := range 200 {
+			for n := range 3 {
+				k := key((n+1)<<13, fmt.Sprint("busy-", i))
+				c.write(ctx, id(n), put(k, "v"))
+				_ = c.value(quorum, id(n), k)
+			}
+			if c.on(id(2)).Status()[0].Writes > 0 {
+				return
+			}
+			time.Sleep(150 * time.Millisecond)
+		}
+		t.Error("30 s of load kept a node from noticing what it lacks")
+	})
+}
+
+// TestAMemberThatNeverAnswersDoesNotKeepRestartedOnesFromWriting though it might
+// know of writes that they have lost.
+func TestAMemberThatNeverAnswersDoesNotKeepRestartedOnesFromWriting(t *testing.T) {
+	simulate(t, 3, trusting, func(c *cluster) {
+		c.fill(20, "v")
+		c.crash(id(0))
+		c.crash(id(1))
+		c.startAll()
+		c.hang(id(2))
+		c.eventually("a write is taken", func() error {
+			_, err := c.on(id(0)).Write(context.Background(), put(key(1, "k"), "v"))
+			return err
+		})
+		c.net.Heal()
+		c.settle()
+	})
+}

@@ -52,14 +52,14 @@ func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, id store.Partition, 
 		return errBusy
 	}
 	defer p.fetching.Unlock()
-	transfer := p.beginTransfer(peer, s.cfg.Now())
+	transfer := p.beginTransfer(peer, time.Now())
 	defer p.endTransfer()
 	for {
 		missing := p.missing(theirs)
 		if missing.Empty() {
 			return nil
 		}
-		began := s.cfg.Now()
+		began := time.Now()
 		pg, err := s.fetchPage(ctx, peer, id, missing)
 		if errors.Is(err, errPruned) {
 			if err := s.takeSnapshot(ctx, peer, id, transfer); err != nil {
@@ -89,8 +89,9 @@ func (s *Store) fetch(ctx context.Context, peer p2p.NodeID, id store.Partition, 
 // yield lets the clients' writes pass: while there are any, catching up takes half
 // of the time at most.
 func (s *Store) yield(ctx context.Context, began time.Time) {
-	if len(s.queue) > 0 || s.cfg.Now().Sub(time.Unix(0, s.lastLocal.Load())) < time.Second {
-		sleep(ctx, min(s.cfg.Now().Sub(began), maxYield))
+	idle := time.Since(s.started) - time.Duration(s.lastLocal.Load())
+	if len(s.queue) > 0 || idle < time.Second {
+		sleep(ctx, min(time.Since(began), maxYield))
 	}
 }
 
@@ -190,11 +191,8 @@ func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchReques
 	if !p.record().base.Intersect(wanted).Empty() && !mutated(skipStability) {
 		return fetchReply{Pruned: true}, nil
 	}
-	b := pageBuilder{
-		partition: request.Partition,
-		mine:      p.snapshot(),
-		sent:      map[store.Key]bool{},
-	}
+	mine, trusts := p.context()
+	b := pageBuilder{partition: request.Partition, mine: mine, sent: map[store.Key]bool{}}
 	b.reply.Context = b.mine.Append(nil)
 	err = s.engine.View(func(snapshot store.Snapshot) error {
 		for _, replica := range wanted.Replicas() {
@@ -209,6 +207,9 @@ func (s *Store) handleFetch(_ context.Context, _ p2p.NodeID, request fetchReques
 		}
 		return nil
 	})
+	if err == nil && !p.isStill(trusts) {
+		err = errNotServing
+	}
 	return b.reply, err
 }
 

@@ -67,7 +67,7 @@ var errShunned = &p2p.RemoteError{Code: "shunned", Message: "too many malformed 
 // guarded leaves the requests of shunned peers unread.
 func (s *Store) guarded(h p2p.Handler) p2p.Handler {
 	return func(ctx context.Context, from p2p.NodeID, request []byte) ([]byte, error) {
-		if s.guard.shuns(from, s.cfg.Now()) {
+		if s.guard.shuns(from, time.Now()) {
 			s.metrics.shunned.Inc()
 			return nil, errShunned
 		}
@@ -78,7 +78,7 @@ func (s *Store) guarded(h p2p.Handler) p2p.Handler {
 // malformed counts a message that cannot be read against its sender.
 func (s *Store) malformed(from p2p.NodeID, err error) error {
 	s.metrics.malformed.Inc()
-	if s.guard.offend(from, s.cfg.Now()) {
+	if s.guard.offend(from, time.Now()) {
 		s.log.Warn("a peer keeps sending malformed messages; they go unread for a while",
 			"peer", from.Short(), "for", penalty, "error", err)
 	}

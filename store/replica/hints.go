@@ -17,29 +17,31 @@ const maxHints = 256 << 20
 // anyOwner says whether some owner of a partition is believed alive.
 func (s *Store) anyOwner(p store.Partition) bool {
 	place := s.placement.Load()
+	if place == nil {
+		return false
+	}
 	return place.own[p] || slices.ContainsFunc(place.sets[p].owners, s.alive)
-}
-
-// ownersAway says whether an error means that no owner could be asked at all: one
-// that is behind, overloaded or full has answered, and one that was lost midway
-// may have done the write.
-func ownersAway(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) ||
-		errors.Is(err, p2p.ErrUnreachable) && !errors.Is(err, store.ErrUncertain)
 }
 
 // standIn takes a write of a partition none of whose owners can be reached: a
 // hint. The rows lie here as a copy that does not count. Anti-entropy hands it to
 // the owners when they return, and it is dropped once all of them have it.
-func (s *Store) standIn(ctx context.Context, p store.Partition, w store.Write, size, durability int) (store.Receipt, error) {
+//
+// What a session has written elsewhere cannot be waited for here: a write that
+// depends on it is refused.
+func (s *Store) standIn(ctx context.Context, p store.Partition, w store.Write, size int, d demand, durability int) (store.Receipt, error) {
 	if s.hintBytes()+int64(size) > maxHints {
 		return store.Receipt{}, store.ErrUnavailable
+	}
+	needs, err := d.needs()
+	if err != nil {
+		return store.Receipt{}, err
 	}
 	if err := s.awaitProof(ctx, p); err != nil {
 		return store.Receipt{}, err
 	}
 	local := newLocalWrite(p, w, size)
-	local.standIn = true
+	local.standIn, local.blind = true, !s.sees(p, needs)
 	if err := s.submit(ctx, local); err != nil {
 		return store.Receipt{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"grapevine/p2p"
 )
@@ -19,6 +20,7 @@ const (
 	protoVecs     = "replica/vecs"     // version vectors
 	protoFetch    = "replica/fetch"    // missing dots -> page
 	protoSnapshot = "replica/snapshot" // keys after a key -> page
+	protoCompare  = "replica/compare"  // digest of rows -> whether they are the same
 	protoRead     = "replica/read"     // read on behalf of another node
 	protoWrite    = "replica/write"    // write on behalf of another node
 	protoRestore  = "replica/restore"  // rows of a backup
@@ -28,7 +30,7 @@ const (
 // blocks, so that the excess is dropped by gossip, not heaped up here; a push or
 // anti-entropy brings it later.
 func (s *Store) receiveGossip(from p2p.NodeID, message []byte) {
-	if s.guard.shuns(from, s.cfg.Now()) {
+	if s.guard.shuns(from, time.Now()) {
 		s.metrics.shunned.Inc()
 		return
 	}
@@ -185,7 +187,7 @@ func (s *Store) handleAck(_ context.Context, from p2p.NodeID, message []byte) ([
 	if len(message)%8 != 1 || message[0] > ackLagging {
 		return nil, s.malformed(from, errMalformed)
 	}
-	now, lags := s.cfg.Now(), message[0] == ackLagging
+	now, lags := time.Now(), message[0] == ackLagging
 	for message = message[1:]; len(message) > 0; message = message[8:] {
 		s.outbox.acked(binary.BigEndian.Uint64(message), from, lags, now, s.alive)
 	}

@@ -249,7 +249,7 @@ func (s *Store) askForProof(r causal.Replica, asked map[p2p.NodeID]bool) bool {
 			silent++
 		}
 	}
-	s.awaitingProof.Store(silent > 0)
+	s.awaitingProof.Store(silent > 0 && time.Since(s.started) < patience)
 	return silent == 0 && dead == 0
 }
 
@@ -280,8 +280,8 @@ func (s *Store) vouches(r causal.Replica, peer p2p.NodeID) bool {
 // while a member that can be reached has not answered. Members that cannot be
 // reached are not waited for.
 func (s *Store) awaitProof(ctx context.Context, p store.Partition) error {
-	deadline := s.cfg.Now().Add(proofWait)
-	for !s.identity.now().proven && s.awaitingProof.Load() && s.cfg.Now().Before(deadline) {
+	deadline := time.Now().Add(proofWait)
+	for !s.identity.now().proven && s.awaitingProof.Load() && time.Now().Before(deadline) {
 		if slices.ContainsFunc(s.placement.Load().sets[p].owners, s.alive) {
 			return errNotServing
 		}

@@ -35,15 +35,15 @@ func (s *Store) ScanIndex(ctx context.Context, r store.IndexRange) ([]store.Entr
 	}
 	var out []store.Entry
 	var failed error
-	asked := map[p2p.NodeID]bool{}
+	failedAt := map[p2p.NodeID]bool{}
 	for coverage.Answered < coverage.Asked {
-		shares := s.cover(ctx, place, missing, asked)
+		shares := s.cover(ctx, place, missing, failedAt)
 		if len(shares) == 0 {
 			break
 		}
 		for _, sh := range s.scanShares(ctx, shares, r) {
-			asked[sh.node] = true
 			if sh.err != nil {
+				failedAt[sh.node] = true
 				failed = worse(failed, sh.err)
 				continue
 			}
@@ -83,9 +83,9 @@ func worse(a, b error) error {
 	return b
 }
 
-// cover deals the missing partitions to owners that were not asked yet: to this
-// node what it serves, and the rest so that few nodes are asked.
-func (s *Store) cover(ctx context.Context, place *placement, missing []bool, asked map[p2p.NodeID]bool) []*share {
+// cover deals the missing partitions to owners that have not failed: to this node
+// what it serves, and the rest so that few nodes are asked.
+func (s *Store) cover(ctx context.Context, place *placement, missing []bool, failed map[p2p.NodeID]bool) []*share {
 	var shares []*share
 	at := map[p2p.NodeID]*share{}
 	for i := range s.partitions {
@@ -93,7 +93,7 @@ func (s *Store) cover(ctx context.Context, place *placement, missing []bool, ask
 		if !missing[p] {
 			continue
 		}
-		node := s.coverer(place, p, asked, at)
+		node := s.coverer(place, p, failed, at)
 		if node == "" {
 			continue
 		}
@@ -113,11 +113,11 @@ func (s *Store) cover(ctx context.Context, place *placement, missing []bool, ask
 
 // coverer chooses who answers for a partition, "" for nobody: this node, a node
 // that has a share already, or the healthiest owner.
-func (s *Store) coverer(place *placement, p store.Partition, asked map[p2p.NodeID]bool, at map[p2p.NodeID]*share) p2p.NodeID {
-	if !asked[s.cfg.Self] && s.serves(p) {
+func (s *Store) coverer(place *placement, p store.Partition, failed map[p2p.NodeID]bool, at map[p2p.NodeID]*share) p2p.NodeID {
+	if !failed[s.cfg.Self] && s.serves(p) {
 		return s.cfg.Self
 	}
-	owners := slices.DeleteFunc(s.cfg.Router.Order(place.sets[p].owners), func(o p2p.NodeID) bool { return asked[o] })
+	owners := slices.DeleteFunc(s.cfg.Router.Order(place.sets[p].owners), func(o p2p.NodeID) bool { return failed[o] })
 	if len(owners) == 0 {
 		return ""
 	}

@@ -95,8 +95,14 @@ func (s *Store) Forget(id p2p.NodeID) error {
 	return s.adopt(v)
 }
 
-// Repair has this node compare itself with all reachable members now.
-func (s *Store) Repair() { s.kickSync("") }
+// Repair has this node compare itself with all reachable members now: the vectors
+// at once, and the rows of each partition as soon as it is quiet.
+func (s *Store) Repair() {
+	for _, p := range s.partitions {
+		p.doubt(true)
+	}
+	s.kickSync("")
+}
 
 // succeeded says whether the ring can do without this node: whoever would own what
 // it owns keeps it already, and has caught up.
@@ -134,9 +140,11 @@ func (s *Store) areReady(peer p2p.NodeID, ps []store.Partition) bool {
 	return true
 }
 
-// concludeLeaving tells that this node has left once nothing is left to hand over.
+// concludeLeaving tells that this node has left once nothing is left to hand over,
+// and another member is known to have heard of it: gossip may not have told any.
 func (s *Store) concludeLeaving() error {
-	if s.owing() > 0 {
+	heard := func(peer p2p.NodeID) bool { return s.exchangeRing(s.ctx, peer) == nil }
+	if s.owing() > 0 || !slices.ContainsFunc(s.peers(), heard) {
 		return nil
 	}
 	if s.leaving.finish() {

@@ -12,6 +12,7 @@ import (
 	"grapevine/store"
 	"grapevine/store/memdb"
 	"grapevine/store/replica"
+	"grapevine/store/ring"
 )
 
 // fill writes rows all over the ring through random nodes.
@@ -444,6 +445,104 @@ func TestRowsAreCountedWhereTheyLie(t *testing.T) {
 					t.Errorf("node %d counts %d of at most %d, %v", n, got, limit, err)
 				}
 			}
+		}
+	})
+}
+
+// TestAStandInDoesNotRemoveForASessionWhatItSeesAnOldStateOf: the session's own
+// newer write would stay.
+func TestAStandInDoesNotRemoveForASessionWhatItSeesAnOldStateOf(t *testing.T) {
+	simulate(t, 5, lan, func(c *cluster) {
+		k, owners, others := c.away()
+		c.net.Partition(others, owners)
+		time.Sleep(2 * time.Second)
+		c.write(context.Background(), id(0), put(k, "old"))
+		c.crash(owners[2]) // so that the hint is kept
+		c.net.Heal()
+		time.Sleep(10 * time.Second)
+		ctx, request := session(store.Default, "")
+		c.write(ctx, id(0), put(k, "new"))
+		c.net.Partition(others, owners)
+		time.Sleep(2 * time.Second)
+		ctx, _ = session(store.Default, request.Token())
+		if _, err := c.on(id(0)).Write(ctx, remove(k)); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("the removal of what it cannot see: %v", err)
+		}
+		c.write(ctx, id(0), put(key(int(k.Slot), "other"), "taken"))
+		c.net.Heal()
+		c.startAll()
+		c.settle()
+		c.serves(map[store.Key]string{k: "new", key(int(k.Slot), "other"): "taken"})
+	})
+}
+
+// TestASessionSeesItsEarlierWritesOfAnIncarnationThatIsNewsToTheReader: the
+// coordinator became another while the reader was cut off.
+func TestASessionSeesItsEarlierWritesOfAnIncarnationThatIsNewsToTheReader(t *testing.T) {
+	simulate(t, 3, lan, func(c *cluster) {
+		c.fill(8, "v")
+		c.net.Partition([]p2p.NodeID{id(2)}, []p2p.NodeID{id(0), id(1)})
+		time.Sleep(2 * time.Second)
+		c.crash(id(0))
+		c.start(id(0))
+		time.Sleep(5 * time.Second)
+		ctx, request := session(store.Default, "")
+		c.write(ctx, id(0), put(key(1, "first"), "v"))
+		time.Sleep(15 * time.Second) // beyond what is pushed
+		c.net.Heal()
+		ctx, request = session(1, request.Token())
+		c.write(ctx, id(0), put(key(1, "second"), "v"))
+		for range 40 {
+			time.Sleep(250 * time.Microsecond)
+			ctx, _ = session(store.Default, request.Token())
+			rows, err := c.on(id(2)).GetMany(ctx, []store.Key{key(1, "second"), key(1, "first")})
+			if err != nil || !rows[0].Exists() || !rows[1].Exists() {
+				t.Fatalf("read as %v, %v", rows, err)
+			}
+		}
+	})
+}
+
+// TestAFullDiskDoesNotAnswerWithWhatItHasMissed: others do, until it has space
+// again and has caught up.
+func TestAFullDiskDoesNotAnswerWithWhatItHasMissed(t *testing.T) {
+	simulate(t, 3, lan, func(c *cluster) {
+		ctx := context.Background()
+		full := c.nodes[id(2)].db
+		full.Fill(true)
+		written := map[store.Key]string{}
+		for i := range 40 {
+			k := key(i*1600, "missed")
+			c.write(ctx, id(0), put(k, "v"))
+			written[k] = "v"
+			time.Sleep(10 * time.Millisecond)
+			if got := c.value(ctx, id(2), k); got != "v" {
+				t.Errorf("the full node reads write %d as %q", i, got)
+			}
+		}
+		time.Sleep(time.Minute)
+		c.serves(written)
+		full.Fill(false)
+		c.settle()
+		c.serves(written)
+	})
+}
+
+// TestWhoHasLeftIsKnownToHave though no gossip told of it and it has ended.
+func TestWhoHasLeftIsKnownToHave(t *testing.T) {
+	deaf := lan
+	deaf.Loss = 1
+	simulate(t, 4, deaf, func(c *cluster) {
+		leaver := c.on(id(1))
+		if err := leaver.Leave(); err != nil {
+			t.Fatal(err)
+		}
+		<-leaver.Left()
+		c.crash(id(1))
+		delete(c.nodes, id(1))
+		c.settle()
+		if m, _ := c.on(id(0)).View().Member(id(1)); m.State != ring.Gone {
+			t.Errorf("it is %v", m.State)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"grapevine/p2p"
@@ -84,7 +85,7 @@ func (s *Store) loseTrust(previous, next *placement) {
 		if next.hold[i] && !previous.hold[i] {
 			p.mu.Lock()
 			p.distrust()
-			p.since = s.cfg.Now()
+			p.since = time.Now()
 			p.mu.Unlock()
 		}
 	}
@@ -163,14 +164,54 @@ func (s *Store) exchangeRing(ctx context.Context, peer p2p.NodeID) error {
 	if err != nil {
 		return err
 	}
-	return s.adopt(v)
+	if err := s.adopt(v); err != nil {
+		return err
+	}
+	s.doubts.settle(peer)
+	return nil
 }
 
 // noticeRing has the views exchanged when a peer's digest differs from ours.
 func (s *Store) noticeRing(peer p2p.NodeID, digest uint64) {
-	if s.placement.Load().ring.Digest() != digest {
+	if s.placement.Load().ring.Digest() != digest && s.alive(peer) {
+		s.doubts.note(peer)
 		s.kickSync(peer)
 	}
+}
+
+// doubts are the members that are known to have had another view of the ring,
+// until views have been exchanged with them.
+type doubts struct {
+	mu    sync.Mutex
+	peers map[p2p.NodeID]bool
+}
+
+func (d *doubts) note(peer p2p.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.peers == nil {
+		d.peers = map[p2p.NodeID]bool{}
+	}
+	d.peers[peer] = true
+}
+
+func (d *doubts) settle(peer p2p.NodeID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.peers, peer)
+}
+
+// any says whether one of them can be reached, and forgets the others.
+func (d *doubts) any(alive func(p2p.NodeID) bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for peer := range d.peers {
+		if alive(peer) {
+			return true
+		}
+		delete(d.peers, peer)
+	}
+	return false
 }
 
 // runMembership brings this node into the ring: it learns the view, becomes a

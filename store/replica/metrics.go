@@ -17,6 +17,7 @@ type metrics struct {
 	dropped      prometheus.Counter
 	incarnations prometheus.Counter
 	shunned      prometheus.Counter
+	repairs      prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, s *Store) *metrics {
@@ -38,6 +39,7 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 	m.dropped = counter("dropped_copies_total", "Copies of partitions dropped after every owner had proved to have them.")
 	m.incarnations = counter("incarnations_total", "New incarnations of this node, because its disk was not proved to be the newest.")
 	m.shunned = counter("shunned_messages_total", "Messages left unread because their sender sent too many malformed ones.")
+	m.repairs = counter("repaired_partitions_total", "Partitions whose rows differed from another owner's although the vectors did not.")
 	if r == nil {
 		return m
 	}
@@ -50,7 +52,7 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 		return float64(s.outbox.bytes)
 	})
 	r.MustRegister(m.applied, m.published, m.pushed, m.rounds, m.fetched, m.malformed, m.clockAhead, unacked,
-		m.fetchedBytes, m.snapshots, m.hints, m.dropped, m.incarnations, m.shunned)
+		m.fetchedBytes, m.snapshots, m.hints, m.dropped, m.incarnations, m.shunned, m.repairs)
 	total := func(name, help string, of func(Totals) int64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "grapevine", Subsystem: "replica", Name: name, Help: help},
 			func() float64 { return float64(of(s.Totals())) }))

@@ -236,12 +236,12 @@ func (o *outbox) recheck() {
 
 // waitWindow holds publishing back while much is unacknowledged, for a bounded
 // time, so that gossip is not driven into its silent drops.
-func (o *outbox) waitWindow(ctx context.Context, now func() time.Time) {
+func (o *outbox) waitWindow(ctx context.Context) {
 	deadline := time.NewTimer(windowWait)
 	defer deadline.Stop()
 	for {
 		o.mu.Lock()
-		full, eased := o.bytes > window && o.recent(now()) > window, o.eased
+		full, eased := o.bytes > window && o.recent(time.Now()) > window, o.eased
 		o.mu.Unlock()
 		if !full {
 			return
@@ -299,8 +299,8 @@ func (s *Store) runPublisher() {
 	for {
 		select {
 		case d := <-s.publishing:
-			s.outbox.waitWindow(s.ctx, s.cfg.Now)
-			s.outbox.seal(d, s.cfg.Now())
+			s.outbox.waitWindow(s.ctx)
+			s.outbox.seal(d, time.Now())
 			if err := s.topics.publish(s.ctx, d.topic, d.message); err != nil && s.ctx.Err() == nil {
 				s.log.Debug("publish failed; the batch will be pushed", "error", err)
 			}
@@ -321,7 +321,7 @@ func (s *Store) runPusher() {
 			return
 		}
 		for {
-			late, again := s.outbox.overdue(s.cfg.Now(), s.alive)
+			late, again := s.outbox.overdue(time.Now(), s.alive)
 			if again == 0 {
 				break
 			}
@@ -372,7 +372,7 @@ func (s *Store) push(ctx context.Context, d *delivery, peer p2p.NodeID) error {
 		return localError(err)
 	}
 	lags := len(reply) != 1 || reply[0] != ackCopy
-	s.outbox.acked(d.batch.number, peer, lags, s.cfg.Now(), s.alive)
+	s.outbox.acked(d.batch.number, peer, lags, time.Now(), s.alive)
 	return nil
 }
 

@@ -31,7 +31,10 @@ type partition struct {
 	trusts int
 	// whole is set when one of them had a complete copy.
 	whole bool
-	since time.Time // when this node came to store the partition, or started
+	// doubtful says that the rows may differ from those of an owner though the vectors
+	// do not (repair.go).
+	doubtful bool
+	since    time.Time // when this node came to store the partition, or started
 	// theirs is what each peer was last known to have: at least that is on its disk,
 	// as long as it keeps the disk.
 	theirs   map[p2p.NodeID]*causal.Vector
@@ -92,10 +95,11 @@ func (p *partition) hasSeen(peer p2p.NodeID, theirs *causal.Vector) {
 	p.theirs[peer] = theirs
 }
 
-// forget drops what was known of a peer's disk.
+// forget drops what was known of a peer's disk, which is gone.
 func (p *partition) forget(peer p2p.NodeID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.doubtful = true
 	delete(p.theirs, peer)
 	delete(p.covered, peer)
 }
@@ -116,6 +120,18 @@ func (p *partition) snapshot() *causal.Vector {
 	defer p.mu.Unlock()
 	return p.vector.Clone()
 }
+
+// context gives a copy of the vector as the context of rows that are read next, and
+// what isStill needs to tell whether these rows were there.
+func (p *partition) context() (vector *causal.Vector, trusts int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.vector.Clone(), p.trusts
+}
+
+// isStill says whether the copy is still the one of an earlier context. That of one
+// that has gone would say of its rows that they were removed.
+func (p *partition) isStill(trusts int) bool { return p.trust() == trusts }
 
 // missing gives the dots of v that are not applied here.
 func (p *partition) missing(v *causal.Vector) *causal.Vector {
@@ -139,11 +155,12 @@ func (p *partition) add(dots *causal.Vector, rec *record, grown tally, now time.
 	p.tally.add(grown)
 }
 
-// vanish makes the copy one that has seen nothing.
+// vanish makes the copy one that has seen nothing. What is left of it in the engine
+// does not count.
 func (p *partition) vanish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.vector, p.digest = causal.NewVector(), 0
+	p.vector, p.digest, p.tally = causal.NewVector(), 0, tally{}
 	p.distrust()
 }
 
@@ -237,10 +254,13 @@ func (p *partition) ready() bool {
 	return p.caughtUp
 }
 
-func (p *partition) setCaughtUp(v bool) {
+// open lets the copy be read, unless trust in it has begun anew since.
+func (p *partition) open(trusts int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.caughtUp = v
+	if p.trusts == trusts {
+		p.caughtUp = true
+	}
 }
 
 // seenBy is the causal context of a partition within a transaction that is not

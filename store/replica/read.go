@@ -36,6 +36,15 @@ func demandOf(ctx context.Context, p store.Partition) demand {
 	return d
 }
 
+// needs gives the vector of what the session must see.
+func (d demand) needs() (*causal.Vector, error) {
+	if len(d.Needs) == 0 {
+		return causal.NewVector(), nil
+	}
+	needs, _, err := causal.ConsumeVector(d.Needs)
+	return needs, err
+}
+
 func vectorOf(needs []store.Need) *causal.Vector {
 	v := causal.NewVector()
 	for _, n := range needs {
@@ -55,17 +64,30 @@ func (s *Store) meet(ctx context.Context, p store.Partition, d demand) error {
 	if !s.serves(p) {
 		return errNotServing
 	}
-	if len(d.Needs) > 0 {
-		needs, _, err := causal.ConsumeVector(d.Needs)
-		if err != nil {
-			return err
-		}
-		if err := s.see(ctx, p, needs); err != nil {
-			return err
-		}
+	needs, err := d.needs()
+	if err != nil {
+		return err
+	}
+	if err := s.see(ctx, p, needs); err != nil {
+		return err
 	}
 	if d.Quorum {
 		return s.consult(ctx, p)
+	}
+	return nil
+}
+
+// readHere answers a read as demanded from the rows of this node. While what was
+// demanded came the ring may have moved on and the copy have gone.
+func (s *Store) readHere(ctx context.Context, p store.Partition, d demand, read func() error) error {
+	if err := s.meet(ctx, p, d); err != nil {
+		return err
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	if !s.serves(p) {
+		return errNotServing
 	}
 	return nil
 }
@@ -91,12 +113,17 @@ func (s *Store) Current(ctx context.Context, slot store.Slot) bool {
 
 // sees says whether what a session needs is applied here. Of an incarnation that
 // is no more, writes between a session's own may never come: those are not waited
-// for.
+// for. While others are known to have another view of the ring, one that is not in
+// this node's may be new as well.
 func (s *Store) sees(p store.Partition, needs *causal.Vector) bool {
 	missing := s.partitions[p].missing(needs)
+	if missing.Empty() {
+		return true
+	}
+	doubtful := s.doubts.any(s.alive)
 	for _, r := range missing.Replicas() {
 		last := causal.Dot{Replica: r, Seq: needs.Max(r)}
-		if s.placement.Load().lives[r] || missing.Contains(last) {
+		if doubtful || s.placement.Load().lives[r] || missing.Contains(last) {
 			return false
 		}
 	}
@@ -295,5 +322,8 @@ func (s *Store) scanIndexLocal(r store.IndexRange, wanted []bool) ([]store.Entry
 		}
 		return err
 	})
+	if err == nil && !s.servesAll(wanted) {
+		err = errNotServing // as in readHere
+	}
 	return out, err
 }

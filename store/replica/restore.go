@@ -104,7 +104,7 @@ func (s *Store) pieces(rows []store.Entry, durability int) ([]restoreRequest, er
 // same, as long as it lives. One that is lost before it has answered makes this
 // fail.
 func (s *Store) restoreAt(ctx context.Context, request restoreRequest) (reply restoreReply, err error) {
-	err = s.atOwner(ctx, s.serialOrder(request.Partition),
+	err = s.atOwner(ctx, request.Partition, s.serialOrder(request.Partition),
 		func() error {
 			reply, err = s.restoreHere(ctx, request)
 			return err
@@ -228,9 +228,6 @@ func (r revival) next() revival {
 // revive applies a revival under a new dot. It returns a delta without rows when
 // all that it would make is there.
 func (t *txn) revive(p store.Partition, r revival) (delta, error) {
-	if t.peek(p).dropping {
-		return delta{}, store.ErrUnavailable
-	}
 	d := delta{partition: p, dot: t.nextDot(p)}
 	var newest hlc.Timestamp
 	for _, e := range r.rows {

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,13 +28,15 @@ const giveUp = 2 * time.Second
 // atOwner runs a request at the best owner that will take it: here, by local, or
 // at a peer, by remote. Owners that cannot be reached, are not serving, or lack
 // the session's writes are passed over, and asked again until giveUp.
-func (s *Store) atOwner(ctx context.Context, order []p2p.NodeID,
+// Where no owner is believed alive one round is enough.
+func (s *Store) atOwner(ctx context.Context, p store.Partition, order []p2p.NodeID,
 	local func() error, remote func(context.Context, p2p.NodeID) error,
 ) error {
-	deadline := s.cfg.Now().Add(giveUp)
+	deadline := time.Now().Add(giveUp)
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		err := s.tryOwners(ctx, order, local, remote)
-		if err == nil || !passOver(err) || ctx.Err() != nil || s.ctx.Err() != nil || s.cfg.Now().Add(pause).After(deadline) {
+		over := ctx.Err() != nil || s.ctx.Err() != nil || time.Now().Add(pause).After(deadline)
+		if err == nil || !passOver(err) || over || !s.anyOwner(p) {
 			return err
 		}
 		if !sleep(ctx, pause) {
@@ -45,25 +48,32 @@ func (s *Store) atOwner(ctx context.Context, order []p2p.NodeID,
 func (s *Store) tryOwners(ctx context.Context, order []p2p.NodeID,
 	local func() error, remote func(context.Context, p2p.NodeID) error,
 ) error {
-	result := store.ErrUnavailable
+	result := errAllAway
 	for _, node := range order {
 		var err error
 		if node == s.cfg.Self {
 			err = local()
 		} else {
-			began := s.cfg.Now()
+			began := time.Now()
 			err = remote(ctx, node)
-			s.cfg.Router.Observe(node, s.cfg.Now().Sub(began), err)
+			s.cfg.Router.Observe(node, time.Since(began), err)
 		}
 		if err == nil || !passOver(err) {
 			return err
 		}
-		if errors.Is(err, store.ErrBehind) || errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace) {
+		switch {
+		case errors.Is(err, store.ErrBehind), errors.Is(err, store.ErrOverloaded), errors.Is(err, store.ErrNoSpace):
 			result = err // says more than that the others are away
+		case result == errAllAway && !errors.Is(err, p2p.ErrUnreachable): //nolint:errorlint // this very error
+			result = store.ErrUnavailable
 		}
 	}
 	return result
 }
+
+// errAllAway is returned where no owner could be reached at all, which a stand-in
+// can make up for. One that answers that it does not serve yet is there.
+var errAllAway = fmt.Errorf("%w: none could be reached", store.ErrUnavailable)
 
 // passOver says whether another owner may do better.
 func passOver(err error) bool {
@@ -129,13 +139,12 @@ func (s *Store) Get(ctx context.Context, k store.Key) (crdt.Row, error) {
 // getAt reads keys of one partition at its best owner.
 func (s *Store) getAt(ctx context.Context, p store.Partition, ks []store.Key) (rows []crdt.Row, err error) {
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, s.readOrder(p),
+	err = s.atOwner(ctx, p, s.readOrder(p),
 		func() error {
-			if err := s.meet(ctx, p, d); err != nil {
+			return s.readHere(ctx, p, d, func() error {
+				rows, err = s.getLocal(ks)
 				return err
-			}
-			rows, err = s.getLocal(ks)
-			return err
+			})
 		},
 		func(ctx context.Context, node p2p.NodeID) error {
 			rows, err = s.getRemote(ctx, node, p, d, ks)
@@ -161,7 +170,13 @@ func (s *Store) GetMany(ctx context.Context, ks []store.Key) ([]crdt.Row, error)
 		}
 	}
 	if here {
-		return s.getLocal(ks)
+		rows, err := s.getLocal(ks)
+		for p := range byPartition {
+			here = here && s.serves(p)
+		}
+		if here || err != nil {
+			return rows, err
+		}
 	}
 	return s.gather(ctx, ks, byPartition)
 }
@@ -192,13 +207,12 @@ func (s *Store) gather(ctx context.Context, ks []store.Key, byPartition map[stor
 func (s *Store) Scan(ctx context.Context, r store.Range) (out []store.Entry, err error) {
 	p := s.partitionOf(r.Slot)
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, s.readOrder(p),
+	err = s.atOwner(ctx, p, s.readOrder(p),
 		func() error {
-			if err := s.meet(ctx, p, d); err != nil {
+			return s.readHere(ctx, p, d, func() error {
+				out, err = s.scanLocal(r)
 				return err
-			}
-			out, err = s.scanLocal(r)
-			return err
+			})
 		},
 		func(ctx context.Context, node p2p.NodeID) error {
 			out, err = s.scanRemote(ctx, node, p, d, r)
@@ -211,13 +225,12 @@ func (s *Store) Scan(ctx context.Context, r store.Range) (out []store.Entry, err
 func (s *Store) Count(ctx context.Context, r store.Range) (n int, err error) {
 	p := s.partitionOf(r.Slot)
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, s.readOrder(p),
+	err = s.atOwner(ctx, p, s.readOrder(p),
 		func() error {
-			if err := s.meet(ctx, p, d); err != nil {
+			return s.readHere(ctx, p, d, func() error {
+				n, err = s.countLocal(r)
 				return err
-			}
-			n, err = s.countLocal(r)
-			return err
+			})
 		},
 		func(ctx context.Context, node p2p.NodeID) error {
 			var reply readReply

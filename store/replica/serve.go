@@ -51,19 +51,24 @@ func (s *Store) handleRead(ctx context.Context, _ p2p.NodeID, request readReques
 		if s.partitionOf(r.Slot) != request.Partition || r.Limit < 1 || r.Limit > maxRead && !request.Count {
 			return readReply{}, errMalformed
 		}
-		if err := s.meet(ctx, request.Partition, request.Demand); err != nil {
-			return readReply{}, err
-		}
-		if request.Count {
-			n, err := s.countLocal(r)
-			return readReply{Count: n}, err
-		}
-		return entriesReply(s.scanLocal(r))
+		return s.handleRange(ctx, r, request)
 	case request.Index != nil:
 		return s.handleIndex(ctx, request)
 	default:
 		return s.handleGet(ctx, request)
 	}
+}
+
+func (s *Store) handleRange(ctx context.Context, r store.Range, request readRequest) (reply readReply, err error) {
+	err = s.readHere(ctx, request.Partition, request.Demand, func() error {
+		if request.Count {
+			reply.Count, err = s.countLocal(r)
+		} else {
+			reply, err = entriesReply(s.scanLocal(r))
+		}
+		return err
+	})
+	return reply, err
 }
 
 func (s *Store) handleGet(ctx context.Context, request readRequest) (readReply, error) {
@@ -75,10 +80,11 @@ func (s *Store) handleGet(ctx context.Context, request readRequest) (readReply, 
 		}
 		ks[i] = k
 	}
-	if err := s.meet(ctx, request.Partition, request.Demand); err != nil {
-		return readReply{}, err
-	}
-	rows, err := s.getLocal(ks)
+	var rows []crdt.Row
+	err := s.readHere(ctx, request.Partition, request.Demand, func() (err error) {
+		rows, err = s.getLocal(ks)
+		return err
+	})
 	var reply readReply
 	for _, row := range rows {
 		reply.Rows = append(reply.Rows, row.Append(nil))
@@ -91,10 +97,8 @@ func (s *Store) handleIndex(ctx context.Context, request readRequest) (readReply
 	if len(request.Wanted) != len(s.partitions) || r.Limit < 1 || r.Limit > maxRead {
 		return readReply{}, errMalformed
 	}
-	for i, wanted := range request.Wanted {
-		if wanted && !s.serves(store.Partition(i)) {
-			return readReply{}, errNotServing
-		}
+	if !s.servesAll(request.Wanted) {
+		return readReply{}, errNotServing
 	}
 	for _, n := range request.Needs {
 		if int(n.Partition) >= len(s.partitions) {
@@ -105,6 +109,16 @@ func (s *Store) handleIndex(ctx context.Context, request readRequest) (readReply
 		}
 	}
 	return entriesReply(s.scanIndexLocal(r, request.Wanted))
+}
+
+// servesAll says whether this node may answer reads of all wanted partitions.
+func (s *Store) servesAll(wanted []bool) bool {
+	for i, w := range wanted {
+		if w && !s.serves(store.Partition(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 func entriesReply(entries []store.Entry, err error) (readReply, error) {

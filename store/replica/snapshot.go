@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
@@ -36,7 +38,7 @@ func (s *Store) handleSnapshot(_ context.Context, _ p2p.NodeID, request snapshot
 	}
 	p := s.partitions[request.Partition]
 	rec := p.record()
-	mine := p.snapshot()
+	mine, trusts := p.context()
 	reply := snapshotReply{Context: mine.Append(nil)}
 	if len(request.Stable) > 0 {
 		stable, _, err := causal.ConsumeVector(request.Stable)
@@ -67,6 +69,9 @@ func (s *Store) handleSnapshot(_ context.Context, _ p2p.NodeID, request snapshot
 	})
 	if size <= maxPage {
 		reply.Last = nil
+	}
+	if err == nil && !p.isStill(trusts) {
+		err = errNotServing
 	}
 	return reply, err
 }
@@ -101,7 +106,7 @@ func (s *Store) takeSnapshot(ctx context.Context, peer p2p.NodeID, id store.Part
 	transfer.isSnapshot()
 	s.metrics.snapshots.Inc()
 	for {
-		began := s.cfg.Now()
+		began := time.Now()
 		request := snapshotRequest{Partition: id}
 		if sn := s.partitions[id].record().snapshot; sn != nil {
 			if sn.phase != copying {
@@ -145,7 +150,7 @@ func (s *Store) snapshotPage(ctx context.Context, peer p2p.NodeID, request snaps
 	if w.stable, _, err = causal.ConsumeVector(stable); err != nil {
 		return nil, err
 	}
-	if !w.theirs.Covers(w.stable) {
+	if !w.theirs.Covers(w.stable) || len(w.last) > 0 && bytes.Compare(w.last, w.after) <= 0 {
 		return nil, errMalformed
 	}
 	if w.rows, w.bytes, err = readRows(request.Partition, reply.Rows, s.partitionOf); err != nil {
@@ -186,6 +191,8 @@ type snapshotPage struct {
 	last      []byte // and ends with this one; empty: with the partition
 	rows      []store.Entry
 	bytes     int64
+	rowsOnly  bool   // of a repair, which takes over rows and nothing else
+	reached   []byte // up to this key all is done, when the work has been; empty for all
 	err       error
 	done      chan error
 }
@@ -209,15 +216,13 @@ func (w *snapshotPage) add(t *txn) error {
 	budget := t.size() + t.s.engine.MaxBatch()/3
 	var changed []store.Key
 	remote, done := w.rows, w.after
-	for len(remote) > 0 || len(local) > 0 {
+	for len(remote)+len(local) > 0 && t.size() <= budget {
 		e := nextEntry(&local, &remote)
-		if key := dataKey(e.Key); len(reached) > 0 && bytes.Compare(key, reached) > 0 {
+		key := dataKey(e.Key)
+		if len(reached) > 0 && bytes.Compare(key, reached) > 0 {
 			break
-		} else if t.size() > budget {
-			break
-		} else {
-			done = key
 		}
+		done = key
 		dirty, err := t.mergeState(e.Key, t.context(w.partition), e.Row, w.theirs)
 		if err != nil {
 			return err
@@ -230,7 +235,9 @@ func (w *snapshotPage) add(t *txn) error {
 	if len(local) == 0 && len(remote) == 0 {
 		done = reached
 	}
-	w.progress(t, done)
+	if w.reached = done; !w.rowsOnly {
+		w.progress(t, done)
+	}
 	return nil
 }
 
@@ -238,7 +245,7 @@ func (w *snapshotPage) add(t *txn) error {
 // gone on, or the partition away, while the page was on its way.
 func (w *snapshotPage) refused(t *txn) error {
 	sn := t.peek(w.partition).snapshot
-	follows := len(w.after) == 0 || sn != nil && bytes.Equal(sn.after, w.after)
+	follows := w.rowsOnly || len(w.after) == 0 || sn != nil && bytes.Equal(sn.after, w.after)
 	if !t.stores(w.partition) || sn != nil && sn.phase != copying || !follows {
 		return errNotMine
 	}
@@ -300,6 +307,38 @@ func (t *txn) localRows(p store.Partition, after, last []byte) (keys []store.Key
 		return true, nil
 	})
 	return keys, cut, err
+}
+
+// withEnded marks in the local row what a snapshot under way has shown to have
+// ended: births that its sender had seen when it began and that were not in the row
+// when its page came. The vector does not tell until the last page is here, and
+// others, who do not know of the end, may offer such a birth meanwhile.
+func (sn *snapshotProgress) withEnded(k store.Key, local, remote crdt.Row) crdt.Row {
+	if sn == nil || sn.phase != copying || bytes.Compare(dataKey(k), sn.after) > 0 {
+		return local
+	}
+	var ended []causal.Dot
+	note := func(birth causal.Dot) {
+		lives := slices.ContainsFunc(local.Births, func(b crdt.Birth) bool { return b.Dot == birth })
+		if sn.stable.Contains(birth) && !lives {
+			ended = append(ended, birth)
+		}
+	}
+	for _, b := range remote.Births {
+		note(b.Dot)
+	}
+	for _, f := range remote.Fields {
+		note(f.Birth)
+	}
+	for _, c := range remote.Cells {
+		note(c.Birth)
+	}
+	if len(ended) > 0 {
+		ended = append(ended, local.Removed...)
+		slices.SortFunc(ended, causal.Dot.Compare)
+		local.Removed = slices.Compact(ended)
+	}
+	return local
 }
 
 // mergeState joins a remote state into a row and says whether that changed it.
@@ -397,7 +436,7 @@ func (w *snapshotRest) settle(t *txn, after []byte) (last []byte, err error) {
 				return false, err
 			}
 		}
-		if seen < restChunk {
+		if seen < restChunk && t.size() <= t.s.engine.MaxBatch()/3 {
 			return true, nil
 		}
 		last = bytes.Clone(key)

@@ -24,7 +24,7 @@ func (s *Store) runTidy() {
 		return
 	}
 	for sleep(s.ctx, s.cfg.SyncEvery) {
-		now := s.cfg.Now()
+		now := time.Now()
 		var extra []store.Partition
 		for i := range s.partitions {
 			id := store.Partition(i)
@@ -52,6 +52,9 @@ func (s *Store) tidyWanted(id store.Partition, now time.Time) bool {
 	if !s.stores(id) || p.rec.dropping || rest {
 		return p.rec.dropping || rest || !p.vector.Empty() || p.tally.rows > 0
 	}
+	if p.doubtful && p.caughtUp && now.Sub(p.added) >= pruneQuiet {
+		return true
+	}
 	return p.tally.logged >= pruneMany || p.tally.logged > 0 && now.Sub(p.added) >= pruneQuiet
 }
 
@@ -62,7 +65,10 @@ func (s *Store) tidyPartition(id store.Partition) error {
 	case rec.snapshot != nil && rec.snapshot.phase != copying:
 		return s.finishSnapshot(s.ctx, id)
 	}
-	return s.prune(id)
+	if err := s.prune(id); err != nil || !s.partitions[id].isDoubtful() {
+		return err
+	}
+	return s.repair(id)
 }
 
 // stable gives the dots that every owner of a partition, present or coming, is

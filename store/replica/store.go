@@ -45,7 +45,7 @@ type Config struct {
 
 	// SyncEvery is the mean time between rounds of anti-entropy; default 1 s.
 	SyncEvery time.Duration
-	Now       func() time.Time      // wall clock; default time.Now
+	Now       func() time.Time      // wall clock, for timestamps alone; default time.Now
 	Log       *slog.Logger          // default slog.Default
 	Metrics   prometheus.Registerer // default: not registered
 }
@@ -80,12 +80,13 @@ type Store struct {
 	acks       acks
 	topics     *topics
 	ringGossip p2p.Topic
+	doubts     doubts
 	kicks      chan kick
 	syncing    syncing
 	leaving    leaving
 	guard      guard
 
-	lastLocal   atomic.Int64 // when a client last wrote here, in Unix nanoseconds
+	lastLocal   atomic.Int64 // how long after the start a client last wrote here
 	applied     broadcast    // dots were applied
 	covered     broadcast    // something more is covered of what a peer has
 	appended    signal       // changes were logged
@@ -102,7 +103,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
-		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: cfg.Now(),
+		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: time.Now(),
 		known: make(chan struct{}), adopting: make(chan struct{}, 1), queue: make(chan work, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
 		kicks: make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
@@ -167,6 +168,7 @@ func (s *Store) register() {
 	handle(s, protoFetch, s.handleFetch)
 	handle(s, protoSnapshot, s.handleSnapshot)
 	handle(s, protoSeen, s.handleSeen)
+	handle(s, protoCompare, s.handleCompare)
 	handle(s, protoRead, s.handleRead)
 	handle(s, protoWrite, s.handleWrite)
 	handle(s, protoRestore, s.handleRestore)

@@ -133,12 +133,14 @@ func (s *Store) runSync() {
 	case <-s.ctx.Done():
 		return
 	}
+	last := time.Now()
 	for turn := 0; ; {
 		peers := s.peers()
 		s.trustWhatIsCovered()
-		timer := time.NewTimer(s.syncPause())
+		timer := time.NewTimer(s.syncPause() - time.Since(last)) // kicks put no turn off
 		select {
 		case <-timer.C:
+			last = time.Now()
 			if turn++; len(peers) > 0 {
 				s.syncWith(peers[turn%len(peers)], kick{})
 			}
@@ -248,7 +250,7 @@ func (s *Store) greet(peer p2p.NodeID, request syncRequest) (reply syncReply, er
 	ctx, cancel := context.WithTimeout(s.ctx, helloWait)
 	defer cancel()
 	err = s.call(ctx, peer, protoSync, request, &reply)
-	s.syncing.answers(peer, err == nil, s.cfg.Now())
+	s.syncing.answers(peer, err == nil, time.Now())
 	return reply, err
 }
 
@@ -285,17 +287,21 @@ func (s *Store) reconcile(peer p2p.NodeID, ps []store.Partition) error {
 	if 0 < missing && missing < fewMissing && s.allCaughtUp() && !sleep(s.ctx, inFlight) {
 		return s.ctx.Err()
 	}
+	var failed error
 	for i, p := range ps {
 		if !s.stores(p) {
 			continue // the ring moved on: what is not kept here is not fetched
 		}
-		if err := s.fetch(s.ctx, peer, p, answer.vectors[i]); errors.Is(err, errBusy) {
-			continue
-		} else if err != nil {
+		switch err := s.fetch(s.ctx, peer, p, answer.vectors[i]); {
+		case errors.Is(err, errBusy):
+		case errors.Is(err, p2p.ErrUnreachable), s.ctx.Err() != nil:
 			return err
+		case err != nil: // of this partition alone
+			failed = err
+		default:
+			s.noteCovered(peer, ps[i:i+1], trusts[i:i+1], answer.incomplete())
+			s.covered.broadcast()
 		}
-		s.noteCovered(peer, ps[i:i+1], trusts[i:i+1], answer.incomplete())
-		s.covered.broadcast()
 	}
-	return nil
+	return failed
 }

@@ -38,8 +38,9 @@ func (s *Store) trustWhatIsCovered() {
 	place := s.placement.Load()
 	w := &completion{done: make(chan error, 1)}
 	for i, p := range s.partitions {
-		if place.hold[i] && !p.ready() && s.isCovered(p, place.sets[i], place.own[i]) {
+		if trusts := p.trust(); place.hold[i] && !p.ready() && s.isCovered(p, place.sets[i], place.own[i]) {
 			w.partitions = append(w.partitions, store.Partition(i))
+			w.trusts = append(w.trusts, trusts)
 		}
 	}
 	if len(w.partitions) == 0 {
@@ -52,8 +53,10 @@ func (s *Store) trustWhatIsCovered() {
 		s.log.Warn("cannot note which partitions are whole", "error", err)
 		return
 	}
-	for _, id := range w.opened {
-		s.partitions[id].setCaughtUp(true)
+	for i, id := range w.partitions {
+		if w.opened[i] {
+			s.partitions[id].open(w.trusts[i])
+		}
 	}
 	s.progress.raise()
 }
@@ -61,7 +64,7 @@ func (s *Store) trustWhatIsCovered() {
 func (s *Store) isCovered(p *partition, set *ownerSet, own bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := s.cfg.Now()
+	now := time.Now()
 	met := 0
 	for _, o := range set.owners {
 		if p.covered[o] {
@@ -81,23 +84,24 @@ func (s *Store) isCovered(p *partition, set *ownerSet, own bool) bool {
 // completion is the work of noting that copies are whole.
 type completion struct {
 	partitions []store.Partition
-	opened     []store.Partition // those that still are to be stored
+	trusts     []int  // of each
+	opened     []bool // of each: it still is to be stored, and trusted as it was
 	done       chan error
 }
 
 func (w *completion) size() int64      { return 0 }
 func (w *completion) finish(err error) { w.done <- err }
 func (w *completion) add(t *txn) error {
-	w.opened = nil
-	for _, p := range w.partitions {
-		if !t.stores(p) {
+	w.opened = make([]bool, len(w.partitions))
+	for i, p := range w.partitions {
+		if !t.stores(p) || t.s.partitions[p].trust() != w.trusts[i] {
 			continue
 		}
 		if rec := t.peek(p); !rec.complete || rec.hinted > 0 {
 			rec = t.record(p)
 			rec.complete, rec.hinted = true, 0 // hints in it are the owner's own rows now
 		}
-		w.opened = append(w.opened, p)
+		w.opened[i] = true
 	}
 	return nil
 }

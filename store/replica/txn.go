@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
@@ -126,7 +127,8 @@ func (t *txn) merge(k store.Key, mine causal.Context, remote crdt.Row, theirs ca
 	if !r.dirty {
 		t.staged += valueBytes(r.row) // the whole row is written, however small the change
 	}
-	r.row = crdt.Merge(r.row, mine, remote, theirs)
+	ended := t.peek(t.s.partitionOf(k.Slot)).snapshot.withEnded(k, r.row, remote)
+	r.row = crdt.Merge(ended, mine, remote, theirs)
 	r.dirty = true
 	t.staged += valueBytes(remote) + 3*len(k.Sort) + 192
 	return nil
@@ -148,17 +150,16 @@ func valueBytes(r crdt.Row) int {
 
 // coordinate checks a client's write, gives it a dot, and applies it. It returns
 // a delta without rows when the write changes nothing.
-func (t *txn) coordinate(p store.Partition, w store.Write, standIn bool) (delta, error) {
-	if t.peek(p).dropping {
-		return delta{}, store.ErrUnavailable
-	}
+func (t *txn) coordinate(l *localWrite) (delta, error) {
+	p, w := l.partition, l.write
+	adds := false
 	for _, m := range w.Mutations {
 		r, err := t.read(m.Key)
 		if err != nil {
 			return delta{}, err
 		}
-		if standIn && !r.row.Exists() && (m.Op != store.Put || m.If == store.IfExists) {
-			return delta{}, store.ErrUnavailable // the row may well exist where it belongs
+		if unseen := l.blind || !r.row.Exists(); l.standIn && unseen && (m.Op != store.Put || m.If == store.IfExists) {
+			return delta{}, store.ErrUnavailable // the row may well exist, or be another, where it belongs
 		}
 		if m.If == store.IfAbsent && r.row.Exists() {
 			return t.standing(p, w), store.ErrExists
@@ -166,6 +167,10 @@ func (t *txn) coordinate(p store.Partition, w store.Write, standIn bool) (delta,
 		if m.If == store.IfExists && !r.row.Exists() {
 			return delta{}, store.ErrNotFound
 		}
+		adds = adds || m.Op == store.Add
+	}
+	if adds && !t.knowsItself(p) {
+		t.renew()
 	}
 	d := delta{partition: p, dot: t.nextDot(p), time: t.s.clock.Now()}
 	for _, m := range w.Mutations {
@@ -225,7 +230,8 @@ func (t *txn) change(m store.Mutation, dot causal.Dot, now hlc.Timestamp) crdt.R
 // does not know its disk to be the newest of its incarnation becomes another: it
 // may have used the dots that would come next.
 func (t *txn) nextDot(p store.Partition) causal.Dot {
-	if !t.identity.proven && !mutated(trustOldDisk) {
+	exhausted := t.context(p).next(t.identity.replica) == math.MaxUint64 // a dot that a liar made up
+	if (!t.identity.proven || exhausted) && !mutated(trustOldDisk) {
 		t.renew()
 	}
 	d := causal.Dot{Replica: t.identity.replica, Seq: t.context(p).next(t.identity.replica)}
@@ -236,6 +242,20 @@ func (t *txn) nextDot(p store.Partition) causal.Dot {
 		d.Seq--
 	}
 	return d
+}
+
+// knowsItself says whether all is here that this incarnation wrote to a partition
+// before it dropped its copy. If not, its shares of counters may be missing, and
+// would begin anew.
+func (t *txn) knowsItself(p store.Partition) bool {
+	last := t.peek(p).last
+	if last.Replica != t.identity.replica {
+		return true
+	}
+	used := causal.NewVector()
+	used.AddRange(last.Replica, causal.Range{First: 1, Last: last.Seq})
+	seen := t.context(p)
+	return seen.adding.Missing(seen.applied.Missing(used)).Empty()
 }
 
 // apply joins a delta, unless it has been seen.

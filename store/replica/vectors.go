@@ -72,10 +72,17 @@ func (s *Store) exchangeVectors(ctx context.Context, peer p2p.NodeID, ps []store
 			return nil, err
 		}
 		out.vectors[i] = v
-		s.partitions[ps[i]].hasSeen(peer, v)
+		s.learn(peer, ps[i], v)
 		s.checkUsed(peer, ps[i], v)
 	}
 	return out, nil
+}
+
+// learn notes what an owner, present or coming, has.
+func (s *Store) learn(peer p2p.NodeID, id store.Partition, theirs *causal.Vector) {
+	if slices.Contains(s.placement.Load().sets[id].peers, peer) {
+		s.partitions[id].hasSeen(peer, theirs)
+	}
 }
 
 func (s *Store) handleSync(_ context.Context, peer p2p.NodeID, request syncRequest) (syncReply, error) {
@@ -120,7 +127,7 @@ func (s *Store) handleVecs(_ context.Context, peer p2p.NodeID, request vecsReque
 		if s.stores(id) && !mine.Covers(theirs) {
 			behind.partitions = append(behind.partitions, id)
 		}
-		p.hasSeen(peer, theirs)
+		s.learn(peer, id, theirs)
 		s.checkUsed(peer, id, theirs)
 		reply.Vectors = append(reply.Vectors, mine.Append(nil))
 		if s.stores(id) && p.ready() {

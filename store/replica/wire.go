@@ -98,6 +98,9 @@ func wireError(err error) error {
 func localError(err error) error {
 	var remote *p2p.RemoteError
 	if errors.As(err, &remote) {
+		if remote.Code == "unsupported" { // it has begun to listen, but not to serve
+			return errNotServing
+		}
 		if known := wireErrors[remote.Code]; known != nil {
 			return known
 		}

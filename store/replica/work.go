@@ -14,6 +14,7 @@ type localWrite struct {
 	revival   *revival // of rows of a backup, in place of write
 	bytes     int64
 	standIn   bool          // this node does not own the partition
+	blind     bool          // and does not see what the client's session has written
 	done      chan struct{} // closed when the fields below are final
 
 	delta    delta
@@ -28,18 +29,29 @@ func newLocalWrite(p store.Partition, w store.Write, bytes int) *localWrite {
 func (w *localWrite) size() int64 { return w.bytes }
 
 func (w *localWrite) add(t *txn) error {
-	if w.revival != nil {
-		w.delta, w.err = t.revive(w.partition, *w.revival)
-		return w.err
-	}
-	w.delta, w.err = t.coordinate(w.partition, w.write, w.standIn)
+	w.delta, w.err = w.change(t)
 	switch {
-	case errors.Is(w.err, store.ErrExists), errors.Is(w.err, store.ErrNotFound), errors.Is(w.err, store.ErrUnavailable):
+	case errors.Is(w.err, store.ErrExists), errors.Is(w.err, store.ErrNotFound),
+		errors.Is(w.err, store.ErrUnavailable), errors.Is(w.err, errNotServing):
 		return nil
 	case w.err == nil && w.standIn:
 		t.record(w.partition).hinted += w.bytes
 	}
 	return w.err
+}
+
+// change makes the write. While it was queued the copy may have gone, and with it
+// what the write is judged by.
+func (w *localWrite) change(t *txn) (delta, error) {
+	switch {
+	case !w.standIn && !t.s.serves(w.partition):
+		return delta{}, errNotServing
+	case t.peek(w.partition).dropping:
+		return delta{}, store.ErrUnavailable
+	case w.revival != nil:
+		return t.revive(w.partition, *w.revival)
+	}
+	return t.coordinate(w)
 }
 
 func (w *localWrite) finish(err error) {

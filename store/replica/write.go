@@ -42,9 +42,9 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 		order = s.serialOrder(p)
 	}
 	var receipt store.Receipt
-	err = store.ErrUnavailable
+	err = errAllAway
 	if s.anyOwner(p) {
-		err = s.atOwner(ctx, order,
+		err = s.atOwner(ctx, p, order,
 			func() error {
 				receipt, err = s.writeHere(ctx, p, w, size, d, durability)
 				return err
@@ -54,8 +54,8 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 				return err
 			})
 	}
-	if ownersAway(err) && !s.placement.Load().own[p] {
-		receipt, err = s.standIn(ctx, p, w, size, durability)
+	if errors.Is(err, errAllAway) && !s.placement.Load().own[p] {
+		receipt, err = s.standIn(ctx, p, w, size, d, durability)
 	}
 	if err == nil || errors.Is(err, store.ErrDurability) || errors.Is(err, store.ErrExists) {
 		request.Record(receipt)
@@ -77,7 +77,7 @@ func (s *Store) writeHere(ctx context.Context, p store.Partition, w store.Write,
 	if err := s.awaitProof(ctx, p); err != nil {
 		return store.Receipt{}, err
 	}
-	s.lastLocal.Store(s.cfg.Now().UnixNano())
+	s.lastLocal.Store(int64(time.Since(s.started)))
 	local := newLocalWrite(p, w, size)
 	if err := s.submit(ctx, local); err != nil {
 		return store.Receipt{}, err
