@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,7 +79,8 @@ func (c *console) unmade(err error) error {
 		return &hinted{err, "see that the file system has room and that you may write to it"}
 	}
 	var p *client.Problem
-	if errors.As(err, &p) && p.RetryAfter > 0 {
+	var unasked *url.Error
+	if errors.As(err, &p) && p.RetryAfter > 0 || p == nil && !errors.As(err, &unasked) {
 		return &hinted{err, "see `grapevine status`; when the owners of some data are lost for good, `--this-node` saves what a node has"}
 	}
 	return c.asked(err)
@@ -105,7 +107,7 @@ func (v *verifyVerb) Run(c *console) error {
 func unfit(file string, err error) error {
 	switch {
 	case errors.Is(err, archive.ErrDamaged):
-		return &hinted{fmt.Errorf("%s: %w", file, err), "use another copy of the file, or another backup; nothing of this one was restored"}
+		return &hinted{fmt.Errorf("%s: %w", file, err), "use another copy of the file, or another backup"}
 	case errors.Is(err, archive.ErrNoArchive):
 		return &hinted{fmt.Errorf("%s: %w", file, err), "name a file that `grapevine backup` has written"}
 	case errors.Is(err, archive.ErrVersion):

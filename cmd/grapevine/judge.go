@@ -19,7 +19,8 @@ func judge(s sight) statusReport {
 	for _, v := range s.nodes {
 		r.Nodes = append(r.Nodes, s.statusOf(v))
 	}
-	r.Problems = slices.Concat(r.Problems, s.silent(), s.apart(), s.divided(), s.complaints(), s.thin())
+	// append keeps an empty list one, where slices.Concat makes it null in JSON.
+	r.Problems = append(r.Problems, slices.Concat(s.silent(), s.foreigners(), s.apart(), s.divided(), s.complaints(), s.thin())...)
 	r.Well = len(r.Problems) == 0
 	r.WhyNot = s.unspared()
 	r.SafeToRestartNext = len(r.WhyNot) == 0
@@ -64,8 +65,11 @@ func (s sight) statusOf(v view) nodeStatus {
 	return n
 }
 
+// stateGone is the state in the ring of a node that has left or was forgotten.
+const stateGone = "gone"
+
 // counts says whether a node's absence matters.
-func counts(m client.Member) bool { return m.RingState != "gone" && m.RingState != "" }
+func counts(m client.Member) bool { return m.RingState != stateGone && m.RingState != "" }
 
 // silent finds the nodes that do not answer.
 func (s sight) silent() (found []finding) {
@@ -80,8 +84,12 @@ func (s sight) silent() (found []finding) {
 			})
 			continue
 		}
+		what := fmt.Sprintf("node %s is down or cut off", place(v.member))
+		if !errors.Is(v.err, errHidden) { // or another node has its address now
+			what += fmt.Sprintf(": %v", v.err)
+		}
 		found = append(found, finding{
-			fmt.Sprintf("node %s is down or cut off: %v", place(v.member), v.err),
+			what,
 			"start it again with the same --data and secret or, if it runs, mend the network to it; the others keep for it what it misses",
 		})
 	}
@@ -119,11 +127,30 @@ func (s sight) answers(id string) bool {
 	return slices.ContainsFunc(s.nodes, func(v view) bool { return v.member.ID == id && v.err == nil })
 }
 
+// foreign says whether a node that answers is a member of another cluster.
+func (s sight) foreign(v view) bool {
+	return v.err == nil && v.ring.Cluster != "" && s.ring.Cluster != "" && v.ring.Cluster != s.ring.Cluster
+}
+
+// foreigners finds nodes that hold the secret, and have begun or joined another
+// cluster: --join does not take them over.
+func (s sight) foreigners() (found []finding) {
+	for _, v := range s.nodes {
+		if s.foreign(v) {
+			found = append(found, finding{
+				fmt.Sprintf("node %s at %s is in contact, but is a member of another cluster, %s", short(v.member.ID), v.member.HTTP, v.ring.Cluster),
+				"to have it join this cluster, start it with --join and an empty --data directory: what it holds now is not taken along; else start it without --join, with a secret of its own",
+			})
+		}
+	}
+	return found
+}
+
 // divided finds nodes with different views of the ring.
 func (s sight) divided() []finding {
 	sides := map[string][]string{}
 	for _, v := range s.nodes {
-		if v.err == nil {
+		if v.err == nil && !s.foreign(v) {
 			sides[v.ring.Digest] = append(sides[v.ring.Digest], short(v.member.ID))
 		}
 	}
@@ -205,6 +232,9 @@ func (s sight) whole() map[int]map[string]bool {
 	}
 	out := map[int]map[string]bool{}
 	for _, v := range s.nodes {
+		if s.foreign(v) {
+			continue
+		}
 		for _, p := range v.partitions {
 			if out[p.ID] == nil {
 				out[p.ID] = map[string]bool{}

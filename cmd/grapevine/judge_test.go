@@ -38,6 +38,9 @@ func TestAWholeClusterIsWell(t *testing.T) {
 	if !r.SafeToRestartNext || len(r.UnderWay) != 0 {
 		t.Errorf("got %+v", r)
 	}
+	if r.Problems == nil || r.Notes == nil || r.UnderWay == nil || r.WhyNot == nil {
+		t.Errorf("an empty list is null in JSON: %#v", r)
+	}
 	if n := r.Nodes[0]; !n.Alive || !n.Answers || n.Owned != 3 || n.CaughtUp != 3 || n.Rows != 6 {
 		t.Errorf("node %+v", n)
 	}
@@ -71,6 +74,13 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 		}, []string{"node-a does not reach node-b", "node-b does not reach node-a"}},
 		"the ring is seen differently": {func(s *sight) { s.nodes[1].ring.Digest = "e" },
 			[]string{"disagree on who is in the ring: node-a node-c | node-b"}},
+		"a node of another cluster is in contact": {func(s *sight) {
+			v := view{member: client.Member{ID: "node-d", HTTP: "d:7400", Alive: true, Reachable: true}, ring: client.Ring{Cluster: "e", Digest: "e"}}
+			v.health.Status = client.HealthOK
+			v.partitions = []client.Partition{{ID: 0, Owners: []string{"node-d"}, Local: true, CaughtUp: true}}
+			s.nodes = append(s.nodes, v)
+			s.nodes[0].partitions[0].CaughtUp = false // its copy is none of this cluster's
+		}, []string{"node-d at d:7400 is in contact, but is a member of another cluster, e", "1 partition with fewer than 3 whole copies: 0"}},
 		"a node complains": {func(s *sight) {
 			s.nodes[1].health.Status = client.HealthDegraded
 			s.nodes[1].health.Problems = []client.HealthProblem{{What: "disk is full", Do: "free some"}}
@@ -113,7 +123,7 @@ func TestAPIsOnTheLoopbackOfOtherMachinesAreNoFault(t *testing.T) {
 	for i := range 2 {
 		s.nodes[i].members[2].Alive = false
 	}
-	if r := judge(s); r.Well || len(r.Notes) != 0 || !strings.Contains(r.Problems[0].What, "node-c is down") {
+	if r := judge(s); r.Well || len(r.Notes) != 0 || !strings.HasSuffix(r.Problems[0].What, "node-c is down or cut off") {
 		t.Errorf("a dead one: %+v", r)
 	}
 }
@@ -141,6 +151,12 @@ func TestTheNextNodeIsSafeToRestartWhenEveryNodeSaysSo(t *testing.T) {
 		},
 		"node node-b is not ready: catching up": func(s *sight) {
 			s.nodes[1].health.Readiness = client.Readiness{Reason: "catching up", WhyNot: []string{"catching up"}}
+		},
+		"node node-d is a member of another cluster": func(s *sight) {
+			s.nodes = append(s.nodes, view{member: client.Member{ID: "node-d", Alive: true}, ring: client.Ring{Cluster: "e"}})
+		},
+		"the asked node has not reached its cluster": func(s *sight) {
+			*s = sight{nodes: []view{{member: client.Member{ID: "node-a", Alive: true}, health: client.Health{Status: client.HealthDegraded}}}}
 		},
 		"node node-c does not answer":           func(s *sight) { s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")} },
 		"node node-c cannot be asked from here": func(s *sight) { s.nodes[2] = view{member: s.nodes[2].member, err: errHidden} },
@@ -187,7 +203,11 @@ func TestANodeThatIsGoneIsNotMissed(t *testing.T) {
 	t.Parallel()
 	s := cluster(3)
 	s.nodes = append(s.nodes, view{member: client.Member{ID: "node-d", RingState: "gone"}, err: errors.New("refused")})
-	if r := judge(s); !r.Well || !r.SafeToRestartNext {
+	r := judge(s)
+	if !r.Well || !r.SafeToRestartNext {
 		t.Errorf("found %+v, %q", r.Problems, r.WhyNot)
+	}
+	if r.present() != 3 || r.Nodes[3].condition() != "-" {
+		t.Errorf("%d nodes are counted, and one that is gone is said to be %q", r.present(), r.Nodes[3].condition())
 	}
 }

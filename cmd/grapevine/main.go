@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -136,8 +137,13 @@ func (c *console) asked(err error) error {
 	var p *client.Problem
 	if errors.As(err, &p) {
 		do := "read what the node says above; its log tells more"
-		if p.RetryAfter > 0 {
+		switch {
+		case p.RetryAfter > 0:
 			do = "try again in a moment, or ask another node with --node URL"
+		case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
+			do = "name the secret of the cluster that is asked, with --secret-file FILE"
+		case p.Status == http.StatusNotFound || p.Status == http.StatusUnprocessableEntity:
+			do = "correct what the message names; `grapevine peers` lists the nodes with their ids"
 		}
 		return &hinted{err, do}
 	}

@@ -17,6 +17,9 @@ type operator struct {
 	Data       string `placeholder:"DIR" help:"Data directory of a node of this machine, which holds the secret."`
 }
 
+// noSecret is what to do when there is no secret where one was looked for.
+const noSecret = "name a file with the cluster's secret with --secret-file; a directory named with --data holds it only when its node began the cluster, or when it was copied there"
+
 // client gives a client of the asked node that acts for the operator.
 func (o operator) client(c *console) (*client.Client, error) {
 	token := o.Token
@@ -29,7 +32,7 @@ func (o operator) client(c *console) (*client.Client, error) {
 			return nil, &hinted{err, "run this as the user that the node runs as, or name the token with --token"}
 		}
 		if err != nil {
-			return nil, &hinted{fmt.Errorf("the operator token: %w", err), "name the data directory of a node that has run, or a copy of its secret"}
+			return nil, &hinted{fmt.Errorf("the operator token: %w", err), noSecret}
 		}
 		token = secret.OperatorToken()
 	}

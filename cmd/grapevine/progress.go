@@ -69,9 +69,14 @@ func (s sight) unstable() (out []string) {
 // unspared says why no node may be restarted now; nothing when one may.
 func (s sight) unspared() []string {
 	why := map[string]bool{}
+	if s.ring.Partitions == 0 {
+		why["the asked node has not reached its cluster"] = true
+	}
 	for _, v := range s.nodes {
 		name := short(v.member.ID)
 		switch r := v.health.Readiness; {
+		case s.foreign(v):
+			why["node "+name+" is a member of another cluster"] = true
 		case !counts(v.member):
 		case s.hidden(v):
 			why["node "+name+" cannot be asked from here"] = true

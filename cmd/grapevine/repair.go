@@ -22,6 +22,9 @@ func (v *repairVerb) Run(c *console) error {
 	if err := asked.Repair(c.ctx); err != nil {
 		return c.asked(err)
 	}
-	fmt.Fprintln(c.err, "the node compares what it has with all others now")
+	if c.json {
+		return c.encode(map[string]bool{"repairing": true})
+	}
+	fmt.Fprintln(c.out, "the node compares what it has with all others now")
 	return nil
 }

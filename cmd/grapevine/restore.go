@@ -13,7 +13,7 @@ type restoreVerb struct {
 	operator `embed:""`
 
 	File  string `arg:"" help:"The backup."`
-	Force bool   `help:"Restore though the cluster has users: to go on with a restore that broke off."`
+	Force bool   `help:"Restore though the cluster has users: to go on with a restore that broke off. What was deleted since the backup comes back."`
 }
 
 // Help implements kong.HelpProvider.
@@ -25,7 +25,8 @@ was backed up. The whole file is verified before anything is sent. Timelines fil
   grapevine restore monday.gvb --data new
 
 People stay logged in when the cluster has the secret of the old one. With --node URL the rows go
-through that node. What breaks off can be run again with --force: rows that exist are passed over.`
+through that node. What breaks off can be run again with --force: rows that exist are passed over.
+Do not use --force on a cluster in use: what was deleted since the backup comes back.`
 }
 
 func (v *restoreVerb) Run(c *console) error {
@@ -57,7 +58,7 @@ func (v *restoreVerb) failed(c *console, err error) error {
 	var p *client.Problem
 	switch {
 	case client.StatusOf(err) == http.StatusConflict:
-		return &hinted{err, "start an empty cluster; when this one holds part of the same backup, go on with --force"}
+		return &hinted{err, "start an empty cluster; when this one holds nothing but part of the same backup, go on with --force, which puts back what was deleted since"}
 	case errors.As(err, &p) && p.Status < 500:
 		return c.asked(err)
 	}

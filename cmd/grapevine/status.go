@@ -75,6 +75,25 @@ type nodeStatus struct {
 	Version  string  `json:"version,omitempty"`
 }
 
+// condition words the health of a node. One that has left the ring, or was
+// forgotten, is not expected to answer.
+func (n nodeStatus) condition() string {
+	if n.State == stateGone {
+		return orDash(n.Health)
+	}
+	return cmp.Or(n.Health, "no answer")
+}
+
+// present counts the nodes but for those that are gone from the ring.
+func (r statusReport) present() (n int) {
+	for _, node := range r.Nodes {
+		if node.State != stateGone {
+			n++
+		}
+	}
+	return n
+}
+
 // finding is something that is not well.
 type finding struct {
 	What string `json:"what"`
@@ -83,7 +102,7 @@ type finding struct {
 
 func (r statusReport) print(c *console) {
 	fmt.Fprintf(c.out, "cluster %s: %s, %s, %s of each row\n", orDash(r.Cluster),
-		count(len(r.Nodes), "node"), count(r.Partitions, "partition"), count(r.Copies, "copy"))
+		count(r.present(), "node"), count(r.Partitions, "partition"), count(r.Copies, "copy"))
 	verdict := "All is well."
 	if !r.Well {
 		verdict = "Not well: " + count(len(r.Problems), "problem") + "."
@@ -91,7 +110,7 @@ func (r statusReport) print(c *console) {
 	fmt.Fprintf(c.out, "%s\n\n", verdict)
 	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "taking", "rows", "log", "marks", "up", "http")
 	for _, n := range r.Nodes {
-		t.add(short(n.ID), cmp.Or(n.Health, "no answer"), yes(n.Alive), orDash(n.State), orDash(n.Zone),
+		t.add(short(n.ID), n.condition(), yes(n.Alive), orDash(n.State), orDash(n.Zone),
 			n.Owned, n.CaughtUp, n.Taking, n.Rows, n.Log, n.Marks, uptime(n.Uptime), orDash(n.HTTP))
 	}
 	c.table(t)

@@ -17,7 +17,7 @@ func (v *tokenVerb) Run(c *console) error {
 	}
 	secret, err := config.Config{Data: v.Data, SecretFile: v.SecretFile}.FindSecret()
 	if err != nil {
-		return &hinted{err, "name the data directory of a node that has run, or a copy of its secret"}
+		return &hinted{err, noSecret}
 	}
 	token := secret.OperatorToken()
 	if c.json {

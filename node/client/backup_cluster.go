@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -45,7 +46,7 @@ func (c *Client) BackUp(ctx context.Context, f archive.File, thisNode bool, prog
 		if len(b.missing) == 0 {
 			break
 		}
-		if round == rounds {
+		if round == rounds || StatusOf(b.last) == http.StatusUnauthorized {
 			return archive.Summary{}, b.lacks()
 		}
 		select {
