@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,14 @@ const (
 	callTime = 10 * time.Second
 	hangTime = time.Minute
 
-	queueLen = 1024 // acts that may wait for a client
+	queueLen  = 1024 // acts that may wait for a client
+	bulkBytes = 100 << 10
 )
 
-// key is the key of a row of a schedule. The rows lie in four of the eight
+// key is the key of a row of a schedule. The rows lie in three of the eight
 // partitions.
 func key(row int) store.Key {
-	return store.Key{Slot: store.Slot(row%4<<14 | row), Family: family, Sort: fmt.Sprint("row-", row)}
+	return store.Key{Slot: store.Slot(row%3<<14 | row), Family: family, Sort: fmt.Sprint("row-", row)}
 }
 
 // session is a client that does one thing after another and hands back the token
@@ -63,6 +65,25 @@ func (w *world) session(a Act) *session { return w.sessions[(max(a.Session, 1)-1
 func (w *world) put(a Act) {
 	m := store.Mutation{Key: key(a.Row), Op: store.Put, Value: w.value()}
 	w.write(a, m, false)
+}
+
+// bulk writes a row so large that few of them fill a message.
+func (w *world) bulk(a Act) {
+	value := append(w.value(), bytes.Repeat([]byte{'.'}, bulkBytes)...)
+	w.write(a, store.Mutation{Key: key(a.Row), Op: store.Put, Value: value}, false)
+}
+
+// flash puts a row on one node and removes it on another, as soon as can be: the
+// removal may be anywhere before the birth is.
+func (w *world) flash(a Act) {
+	k, value := key(a.Row), w.value()
+	s := w.session(a)
+	s.queue <- func() {
+		a.N = 1
+		s.write(a, store.Mutation{Key: k, Op: store.Put, Value: value}, false)
+		a.Node = a.Peer
+		s.write(a, store.Mutation{Key: k, Op: store.Remove}, false)
+	}
 }
 
 func (w *world) claim(a Act) {
@@ -219,7 +240,7 @@ func (s *session) compare(o own, row crdt.Row) {
 func describe(r crdt.Row) string {
 	var parts []string
 	for _, b := range r.Births {
-		parts = append(parts, fmt.Sprintf("%v=%s", b.Dot, b.Value))
+		parts = append(parts, fmt.Sprintf("%v=%.12s", b.Dot, b.Value))
 	}
 	for _, f := range r.Fields {
 		parts = append(parts, fmt.Sprintf("field %v=%s", f.Dot, f.Value))

@@ -62,7 +62,7 @@ func (w *world) rollBack(a Act) {
 	}
 	w.stop(p)
 	w.ledger.lose()
-	p.disk = p.disk.Rollback(uint64(max(a.N, 0)))
+	p.disk, p.member = p.disk.Rollback(uint64(max(a.N, 0))), false
 	w.forgetShown(p)
 }
 

@@ -33,6 +33,23 @@ type written struct {
 	seen     store.Seen
 	promises []promise
 	replied  bool // some client was told
+
+	everywhere bool // it stood on all owners at the last check
+}
+
+// secured gives a birth that a row lacks although it stood on all owners at the
+// last check, and nobody has ended it; nil for none.
+func (l *ledger) secured(k store.Key, row crdt.Row) *crdt.Birth {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.rows[k] {
+		for _, b := range c.row.Births {
+			if ended, _ := l.end(k, b.Dot); c.everywhere && !ended && l.sure(c.written) && birth(row, b.Dot) == nil {
+				return &b
+			}
+		}
+	}
+	return nil
 }
 
 // promise is that a write stood on some disks, at a time when so many disks had
@@ -52,12 +69,20 @@ func newLedger() *ledger {
 	}
 }
 
-// coordinate enters a write. It reports false when its dot has been used.
+// coordinate enters a write. It reports false when its dot has been used by one of
+// which a trace must be left. Of one that was lost with its disks nothing is, and
+// its dot may be used again: should it be on some disk nevertheless, then that and
+// the model will differ.
 func (l *ledger) coordinate(seen store.Seen, rows []store.Entry) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.writes[seen] != nil {
-		return false
+	if before := l.writes[seen]; before != nil {
+		if l.sure(before) {
+			return false
+		}
+		for k, changes := range l.rows {
+			l.rows[k] = slices.DeleteFunc(changes, func(c change) bool { return c.written == before })
+		}
 	}
 	w := &written{seen: seen, promises: []promise{{1, l.losses}}}
 	l.writes[seen] = w
@@ -142,6 +167,7 @@ func (l *ledger) secure(copies int) {
 	for _, w := range l.writes {
 		if l.sure(w) {
 			w.promises = append(w.promises, promise{copies, l.losses})
+			w.everywhere = true
 		}
 	}
 }
@@ -186,6 +212,18 @@ func (l *ledger) end(k store.Key, birth causal.Dot) (maybe, surely bool) {
 		}
 	}
 	return maybe, surely
+}
+
+// unsure counts the writes that may be on no disk any more.
+func (l *ledger) unsure() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.writes {
+		if !l.sure(w) {
+			n++
+		}
+	}
+	return n
 }
 
 // size counts the writes.

@@ -52,11 +52,11 @@ func (l *ledger) judgeBirth(k store.Key, c change, b crdt.Birth, found *crdt.Bir
 	maybe, surely := l.end(k, b.Dot)
 	switch {
 	case found != nil && surely:
-		return &fault{DeletedStaysDeleted, fmt.Sprintf("birth %v %q was ended, and is there", b.Dot, b.Value)}
+		return &fault{DeletedStaysDeleted, fmt.Sprintf("birth %v %.12q was ended, and is there", b.Dot, b.Value)}
 	case found == nil && !maybe && l.sure(c.written):
-		return &fault{l.lost(c.written), fmt.Sprintf("birth %v %q is lost", b.Dot, b.Value)}
+		return &fault{l.lost(c.written), fmt.Sprintf("birth %v %.12q is lost", b.Dot, b.Value)}
 	case found != nil && (!bytes.Equal(found.Value, b.Value) || found.Time != b.Time):
-		return &fault{DotsUnique, fmt.Sprintf("birth %v is %q, and was written as %q", b.Dot, found.Value, b.Value)}
+		return &fault{DotsUnique, fmt.Sprintf("birth %v is %.12q, and was written as %.12q", b.Dot, found.Value, b.Value)}
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type reply struct {
 	status  int
 	copies  int
 	body    []byte
+	seen    string
 	promise promise
 }
 
@@ -84,36 +85,34 @@ func (p *person) ask(a Act, method, path string, body any) reply {
 		p.w.trace.fail(Terminates, "person %d: %s %s on %s has hung", p.number, method, path, n.ID())
 	})
 	defer hung.Stop()
-	r := exchange(n, p, method, path, body)
+	r := exchange(n, method, path, body, p.token, p.seen)
 	if life.Err() != nil {
-		r = reply{}
+		r = reply{} // nobody got it
+	}
+	if r.seen != "" {
+		p.seen = r.seen
 	}
 	r.promise = promise{r.copies, losses}
 	p.w.trace.event("  person %d: %s %s: %d on %d copies", p.number, method, path, r.status, r.copies)
 	return r
 }
 
-// exchange runs a request through a node's handler, as p unless p is nil.
-func exchange(n *node.Node, p *person, method, path string, body any) reply {
+// exchange runs a request through a node's handler.
+func exchange(n *node.Node, method, path string, body any, token, seen string) reply {
 	var b bytes.Buffer
 	if body != nil {
 		_ = json.NewEncoder(&b).Encode(body) // a map of strings
 	}
 	r := httptest.NewRequest(method, path, &b)
 	r.Header.Set("Content-Type", "application/json")
-	if p != nil {
-		r.Header.Set("Grapevine-Session", p.seen)
-		if p.token != "" {
-			r.Header.Set("Authorization", "Bearer "+p.token)
-		}
+	r.Header.Set("Grapevine-Session", seen)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	w := httptest.NewRecorder()
 	n.Handler().ServeHTTP(w, r)
-	if seen := w.Header().Get("Grapevine-Session"); p != nil && seen != "" {
-		p.seen = seen
-	}
-	copies, _ := strconv.Atoi(w.Header().Get("Grapevine-Copies"))
-	return reply{status: w.Code, copies: copies, body: w.Body.Bytes()}
+	copies, _ := strconv.Atoi(w.Header().Get("Grapevine-Copies")) // 0 where nothing was written
+	return reply{status: w.Code, copies: copies, body: w.Body.Bytes(), seen: w.Header().Get("Grapevine-Session")}
 }
 
 // signUp makes the person's account. One whose fate is unknown is left alone, and

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -24,6 +23,7 @@ type maker struct {
 	nodes int   // that have been started
 	down  []int // of those
 	full  []int // disks
+	last  int   // row that was put
 }
 
 // NewSchedule draws the schedule of a seed. It is the same for the same seed.
@@ -35,7 +35,7 @@ func NewSchedule(seed uint64) Schedule {
 	m := &maker{rng: rand.New(rand.NewPCG(seed, 0x6772617065))}
 	s := Schedule{
 		Seed: seed, Nodes: 1 + m.rng.IntN(5),
-		MaxDelay: time.Duration(1+m.rng.IntN(30)) * time.Millisecond,
+		MaxDelay: m.delay(),
 		Loss:     float64(m.rng.IntN(4)) * 0.1, Duplicate: float64(m.rng.IntN(3)) * 0.1,
 	}
 	m.nodes = s.Nodes
@@ -52,10 +52,19 @@ func NewSchedule(seed uint64) Schedule {
 	return s
 }
 
+// delay draws how slow the network is: like one within a site, or like one around
+// the world and through a modem.
+func (m *maker) delay() time.Duration {
+	if m.rng.IntN(4) == 0 {
+		return time.Duration(100+m.rng.IntN(1400)) * time.Millisecond
+	}
+	return time.Duration(1+m.rng.IntN(30)) * time.Millisecond
+}
+
 // swarm chooses the kinds of acts: those of half the groups.
 func (m *maker) swarm() (names []string, weights []int) {
 	chosen := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+	for _, name := range Kinds() {
 		k := kinds[name]
 		if _, drawn := chosen[k.group]; !drawn {
 			chosen[k.group] = m.rng.IntN(2) == 0
@@ -148,6 +157,21 @@ func (m *maker) row(a *Act) {
 func (m *maker) durability(a *Act) {
 	m.row(a)
 	a.N = m.copies()
+}
+
+// fresh draws a row to be put.
+func (m *maker) fresh(a *Act) {
+	m.durability(a)
+	m.last = a.Row
+}
+
+// again draws a row to be removed, often the one that was put last: its birth may
+// still be on its way.
+func (m *maker) again(a *Act) {
+	m.durability(a)
+	if m.last != 0 && m.rng.IntN(2) == 0 {
+		a.Row = m.last
+	}
 }
 
 func (m *maker) copies() int {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"slices"
+	"time"
 
 	"grapevine/crdt/causal"
 	"grapevine/store"
@@ -50,7 +51,7 @@ func (w *world) lookAt(p *peer, at store.Rows, id store.Partition) {
 		for _, b := range found[0].Births {
 			if there, known := p.shown[shownBirth{k, b.Dot}]; known && !there {
 				if _, surely := w.ledger.ended(k, b.Dot); surely {
-					w.trace.fail(DeletedStaysDeleted, "%s shows birth %v %q of %s again", p.id, b.Dot, b.Value, k.Sort)
+					w.trace.fail(DeletedStaysDeleted, "%s shows birth %v %.12q of %s again", p.id, b.Dot, b.Value, k.Sort)
 				}
 			}
 			p.shown[shownBirth{k, b.Dot}] = true
@@ -66,4 +67,48 @@ func (w *world) lookAt(p *peer, at store.Rows, id store.Partition) {
 // partitionOf is the placement of the eight partitions.
 func (w *world) partitionOf(s store.Slot) store.Partition {
 	return store.Partition(s >> (16 - partitionBits))
+}
+
+// calmBefore is how long the network must have been without faults, and all other
+// nodes up, for a node to have no excuse.
+const calmBefore = 5 * time.Second
+
+// young says whether a node has started a moment ago.
+func (p *peer) young() bool {
+	_, life := p.running()
+	return life != nil && time.Since(life.began) < time.Second
+}
+
+// lookAtYoung reads on nodes that have just started and can reach all others: what
+// stood on all owners before must be in what they answer.
+func (w *world) lookAtYoung() {
+	for _, p := range w.peers {
+		n, _ := p.running()
+		if n == nil || !p.young() || !w.calmFor(p) {
+			continue
+		}
+		for i := range rows {
+			k := key(i + 1)
+			found, err := n.Store().GetMany(context.Background(), []store.Key{k})
+			if err != nil || !w.calmFor(p) {
+				continue
+			}
+			if lost := w.ledger.secured(k, found[0]); lost != nil {
+				w.trace.fail(ReadsCaughtUp, "%s, which has just started, answers without birth %v %.12q of %s", p.id, lost.Dot, lost.Value, k.Sort)
+			}
+		}
+	}
+}
+
+// calmFor says whether nothing has kept a node from the others of late.
+func (w *world) calmFor(p *peer) bool {
+	if w.faulty || time.Since(w.disturbed) < calmBefore {
+		return false
+	}
+	for _, o := range w.peers {
+		if _, life := o.running(); o != p && !o.gone && (life == nil || time.Since(life.began) < calmBefore) {
+			return false
+		}
+	}
+	return true
 }

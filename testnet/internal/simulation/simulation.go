@@ -41,6 +41,7 @@ func Run(s Schedule, out io.Writer, verbose bool) Result {
 		t.event("%v", a)
 		w.bury()
 		w.perform(a)
+		w.lookAtYoung()
 		if i%lookEvery == 0 {
 			w.look()
 		}

@@ -20,7 +20,7 @@ func (w *world) judgePeople() {
 		if p.id == "" || !w.ledger.holds(p.account) {
 			continue
 		}
-		if r := exchange(n, nil, "GET", "/v1/users/"+p.id, nil); r.status != http.StatusOK {
+		if r := exchange(n, "GET", "/v1/users/"+p.id, nil, "", ""); r.status != http.StatusOK {
 			w.trace.fail(AcknowledgedKept, "the account of person %d answers %d", p.number, r.status)
 			return
 		}
@@ -47,7 +47,7 @@ func (w *world) anyNode() *node.Node {
 }
 
 func (w *world) judgePost(n *node.Node, p *person, post *posted) {
-	r := exchange(n, nil, "GET", "/v1/posts/"+post.id, nil)
+	r := exchange(n, "GET", "/v1/posts/"+post.id, nil, "", "")
 	switch {
 	case post.removed != nil && w.ledger.holds(*post.removed) && r.status != http.StatusNotFound:
 		w.trace.fail(DeletedStaysDeleted, "the deleted post %q of person %d answers %d", post.text, p.number, r.status)
@@ -62,7 +62,7 @@ func (w *world) judgeHomes(n *node.Node) error {
 		if p.id == "" || !w.ledger.holds(p.account) {
 			continue
 		}
-		r := exchange(n, p, "GET", "/v1/timelines/home?limit=100", nil)
+		r := exchange(n, "GET", "/v1/timelines/home?limit=100", nil, p.token, "")
 		f, err := parseFeed(r.body)
 		if !r.fine() || err != nil {
 			return fmt.Errorf("the home timeline of person %d answers %d", p.number, r.status)

@@ -27,6 +27,7 @@ const (
 	CountersSum         = "counters-sum"          // a counter is the sum of its increments
 	RowsEqualModel      = "rows-equal-model"      // rows are what the model makes of the writes
 	SessionMonotonic    = "session-monotonic"     // a session's reads include its writes
+	ReadsCaughtUp       = "reads-caught-up"       // no read is answered from a copy with holes
 	CopiesRestored      = "copies-restored"       // every partition has all its copies
 	LogsEmpty           = "logs-empty"            // logs, marks, hints and moved copies go
 	NoGoroutineLeft     = "no-goroutine-left"     // nothing outlives its owner

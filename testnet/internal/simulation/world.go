@@ -26,6 +26,9 @@ const (
 	partitionBits = 3
 )
 
+// minDelay is the least time of a message, one way.
+const minDelay = 100 * time.Microsecond
+
 // syncTime is what a disk takes to sync when it is not slow.
 const syncTime = 500 * time.Microsecond
 
@@ -38,11 +41,14 @@ type world struct {
 	net      *simnet.Network
 	peers    []*peer // by number, from 1; used by the driver alone
 	values   int     // that were written
-	ledger   *ledger
-	sessions []*session
-	people   []*person
-	clients  sync.WaitGroup
-	watchers sync.WaitGroup // of nodes that leave
+
+	faulty    bool      // the network has faults
+	disturbed time.Time // until when it had
+	ledger    *ledger
+	sessions  []*session
+	people    []*person
+	clients   sync.WaitGroup
+	watchers  sync.WaitGroup // of nodes that leave
 
 	departures chan *peer // that have left
 }
@@ -67,12 +73,13 @@ type peer struct {
 // life is one run of a node: its context ends with it.
 type life struct {
 	context.Context
-	end context.CancelFunc
+	end   context.CancelFunc
+	began time.Time
 }
 
 func newWorld(s Schedule, t *trace) *world {
 	options := simnet.Options{
-		Seed: s.Seed, MinDelay: 100 * time.Microsecond, MaxDelay: s.MaxDelay,
+		Seed: s.Seed, MinDelay: minDelay, MaxDelay: s.MaxDelay,
 		Loss: s.Loss, Duplicate: s.Duplicate, ReplayCalls: []string{"replica/push", "replica/hold"},
 	}
 	w := &world{schedule: s, trace: t, ledger: newLedger(), options: options, net: simnet.New(options),
@@ -166,7 +173,7 @@ func (w *world) refused(p *peer, err error) {
 func (p *peer) live(n *node.Node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := &life{}
+	l := &life{began: time.Now()}
 	l.Context, l.end = context.WithCancel(context.Background())
 	p.node, p.life = n, l
 }
