@@ -1,0 +1,330 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"grapevine/services/schema"
+	"grapevine/services/search/text"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// Posts gives posts to those who may see them.
+type Posts interface {
+	// Encoded returns posts as JSON, in a slice as long as ids: nil stands for one
+	// that does not exist or that the viewer may not see.
+	Encoded(ctx context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error)
+}
+
+// Users finds accounts.
+type Users interface {
+	// Resolve gives the id of the user of a ref, an id or @name, or NotFound.
+	Resolve(ctx context.Context, ref string) (string, error)
+	// GetMany returns the users of the ids that exist, in their order.
+	GetMany(ctx context.Context, ids []string) ([]social.User, error)
+}
+
+// Relations tells whom a reader does not see. An empty reader sees all.
+type Relations interface {
+	// Barred gives those of the users of whom the reader sees nothing, because one of
+	// the two blocks the other.
+	Barred(ctx context.Context, reader string, users []string) (map[string]bool, error)
+	// Muted gives those of the authors whom the reader wants in no list.
+	Muted(ctx context.Context, reader string, authors []string) (map[string]bool, error)
+}
+
+// Nodes is the nodes of the cluster, by names that only it understands.
+type Nodes interface {
+	// Deal gives partitions to nodes that are likely to answer for them and were not
+	// tried in vain: this node what it can answer for, and the rest so that few nodes
+	// are asked. A partition that nobody is left for is in no share.
+	Deal(partitions []store.Partition, tried func(node string, p store.Partition) bool) map[string][]store.Partition
+	// Ask sends a request to the Indexer of a node, this one included.
+	Ask(ctx context.Context, node string, request []byte) ([]byte, error)
+	// Partitions is the number of partitions, 0 while the ring is not known.
+	Partitions() int
+}
+
+// ServiceConfig is what the service needs. All but Metrics is required.
+type ServiceConfig struct {
+	Posts     Posts
+	Users     Users
+	Relations Relations
+	Nodes     Nodes
+	Metrics   prometheus.Registerer // nil means none
+}
+
+// Service is the search. It is safe for concurrent use.
+type Service struct {
+	cfg     ServiceConfig
+	metrics *queryMetrics
+}
+
+// New makes the service.
+func New(cfg ServiceConfig) *Service {
+	return &Service{cfg: cfg, metrics: newQueryMetrics(cfg.Metrics)}
+}
+
+// askTime bounds the wait for one node's answer.
+const askTime = time.Second
+
+// Posts finds posts that the viewer may see. Hits of the index are candidates:
+// each is loaded and checked before it is shown, so that an index that lags shows
+// nothing that was deleted or is not for the viewer.
+func (s *Service) Posts(ctx context.Context, viewer social.Identity, in social.Search, cut social.Cut) (social.Page[social.Finding], store.Coverage, error) {
+	in.Type = social.SearchPosts
+	author := in.Author
+	w, err := read(in)
+	if err == nil && author != "" {
+		w.Author, err = s.author(ctx, author)
+	}
+	if err != nil {
+		return social.Page[social.Finding]{}, store.Coverage{}, err
+	}
+	var q *text.Query
+	return find(ctx, s, w, cut, func(parsed *text.Query) { q = parsed }, func(ctx context.Context, ids []string) ([]*social.Finding, error) {
+		return s.show(ctx, viewer, q, ids, author != "")
+	})
+}
+
+// show loads posts and marks what matched. Those by authors whom the viewer mutes
+// are not shown, unless the author was asked for.
+func (s *Service) show(ctx context.Context, viewer social.Identity, q *text.Query, ids []string, muted bool) ([]*social.Finding, error) {
+	encoded, err := s.cfg.Posts.Encoded(ctx, viewer, ids)
+	if err != nil {
+		return nil, err
+	}
+	out, loaded := make([]*social.Finding, len(ids)), make([]social.Post, len(ids))
+	var authors []string
+	for i, raw := range encoded {
+		if raw == nil {
+			continue
+		}
+		if err := json.Unmarshal(raw, &loaded[i]); err != nil {
+			return nil, fmt.Errorf("post %s: %w", ids[i], err)
+		}
+		authors = append(authors, loaded[i].Author)
+		out[i] = &social.Finding{Post: raw, Highlight: q.Highlight(loaded[i].Text)}
+	}
+	if muted || viewer.Anonymous() || len(authors) == 0 {
+		return out, nil
+	}
+	slices.Sort(authors)
+	unwanted, err := s.cfg.Relations.Muted(ctx, viewer.User, slices.Compact(authors))
+	for i := range out {
+		if unwanted[loaded[i].Author] {
+			out[i] = nil
+		}
+	}
+	return out, err
+}
+
+// author gives the id of the author that is searched. One who is not there is a
+// fault of that parameter.
+func (s *Service) author(ctx context.Context, ref string) (string, error) {
+	id, err := s.cfg.Users.Resolve(ctx, ref)
+	if social.KindOf(err) == social.NotFound {
+		return "", social.InvalidField("author", "there is no user %.40q", ref)
+	}
+	return id, err
+}
+
+// Users finds users by the beginnings of their names, but for those whom a block
+// keeps from the viewer.
+func (s *Service) Users(ctx context.Context, viewer social.Identity, in social.Search, cut social.Cut) (social.Page[social.User], store.Coverage, error) {
+	in.Type = social.SearchUsers
+	w, err := read(in)
+	if err != nil {
+		return social.Page[social.User]{}, store.Coverage{}, err
+	}
+	return find(ctx, s, w, cut, func(*text.Query) {}, func(ctx context.Context, ids []string) ([]*social.User, error) {
+		out := make([]*social.User, len(ids))
+		users, err := s.cfg.Users.GetMany(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		var barred map[string]bool
+		if !viewer.Anonymous() {
+			barred, err = s.cfg.Relations.Barred(ctx, viewer.User, ids)
+		}
+		for i := range users {
+			if !barred[users[i].ID] {
+				out[slices.Index(ids, users[i].ID)] = &users[i]
+			}
+		}
+		return out, err
+	})
+}
+
+// Bounds of how many candidates one page looks at in search of what may be shown.
+const maxLooked = 2000
+
+// find fills a page with what load gives for hits, nil for what is not to be shown.
+func find[T any](ctx context.Context, s *Service, w what, cut social.Cut, parsed func(*text.Query), load func(context.Context, []string) ([]*T, error)) (social.Page[T], store.Coverage, error) {
+	defer s.metrics.time(w.Type)()
+	page := social.Page[T]{Items: []T{}}
+	scan, limit, err := s.begin(ctx, w, cut, parsed)
+	if err != nil {
+		return page, store.Coverage{}, err
+	}
+	for looked := 0; looked < maxLooked; {
+		hits, err := scan.next(ctx, limit+1)
+		if err != nil {
+			return page, scan.coverage, err
+		}
+		items, err := load(ctx, idsOf(hits))
+		if err != nil {
+			return page, scan.coverage, err
+		}
+		for i, item := range items {
+			if item == nil {
+				continue
+			}
+			if len(page.Items) == limit {
+				page.Next = scan.last.String()
+				return page, scan.coverage, nil
+			}
+			page.Items = append(page.Items, *item)
+			scan.pass(hits[i])
+		}
+		if len(hits) <= limit {
+			return page, scan.coverage, nil
+		}
+		scan.pass(hits[len(hits)-1])
+		looked += len(hits)
+	}
+	page.Next = scan.last.String()
+	return page, scan.coverage, nil
+}
+
+func idsOf(hits []text.Hit) []string {
+	ids := make([]string, len(hits))
+	for i, h := range hits {
+		ids[i] = h.ID
+	}
+	return ids
+}
+
+// scan is a walk through the hits of all nodes.
+type scan struct {
+	s        *Service
+	what     what
+	last     place
+	after    *text.Hit
+	coverage store.Coverage
+}
+
+// begin checks the words and the cursor of a search, and counts what its ranking
+// depends on unless the cursor tells.
+func (s *Service) begin(ctx context.Context, w what, cut social.Cut, parsed func(*text.Query)) (*scan, int, error) {
+	limit, cursor, err := verify(cut)
+	if err != nil {
+		return nil, 0, err
+	}
+	q, err := w.parse()
+	if err != nil {
+		return nil, 0, err
+	}
+	parsed(q)
+	sc := &scan{s: s, what: w}
+	at, err := parsePlace(cursor, w.Type, q.Leafs())
+	if err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case at != nil:
+		sc.last, sc.after = *at, &text.Hit{Score: at.Score, ID: at.ID}
+	case w.Newest || w.Type == social.SearchUsers:
+		sc.last.Stats.Found = make([]uint64, q.Leafs()) // nothing depends on them
+	default:
+		sc.last.Stats.Found = make([]uint64, q.Leafs())
+		_, err = s.gather(ctx, request{Step: stepCount, What: w}, func(a answer) { sc.last.Stats.Add(a.Stats) })
+	}
+	return sc, limit, err
+}
+
+// verify gives a cut's limit and cursor, which is not of the kind that other lists
+// have.
+func verify(cut social.Cut) (int, string, error) {
+	plain, err := schema.Verify(social.Cut{Limit: cut.Limit})
+	return plain.Limit, cut.Cursor, err
+}
+
+func (sc *scan) pass(h text.Hit) {
+	sc.last.Score, sc.last.ID = h.Score, h.ID
+	sc.after = &h
+}
+
+// next gives the next hits, up to limit. The coverage is the worst of all calls.
+func (sc *scan) next(ctx context.Context, limit int) ([]text.Hit, error) {
+	var all []text.Hit
+	r := request{Step: stepFind, What: sc.what, Stats: sc.last.Stats, After: sc.after, Limit: limit}
+	coverage, err := sc.s.gather(ctx, r, func(a answer) { all = append(all, a.Hits...) })
+	if err != nil {
+		return nil, err
+	}
+	if sc.coverage.Asked == 0 || coverage.Answered < sc.coverage.Answered {
+		sc.coverage = coverage
+	}
+	slices.SortFunc(all, text.Compare)
+	all = slices.CompactFunc(all, func(a, b text.Hit) bool { return a.ID == b.ID })
+	return all[:min(len(all), limit)], nil
+}
+
+// Tags finds hashtags by their beginning, those of most posts first.
+func (s *Service) Tags(ctx context.Context, in social.Search, cut social.Cut) (social.Page[social.TagFinding], store.Coverage, error) {
+	defer s.metrics.time(social.SearchTags)()
+	in.Type = social.SearchTags
+	page := social.Page[social.TagFinding]{Items: []social.TagFinding{}}
+	w, err := read(in)
+	if err == nil {
+		_, err = text.ParseTag(w.Query)
+	}
+	limit, cursor, err2 := verify(cut)
+	after, err3 := parsePlace(cursor, w.Type, 0)
+	for _, err := range []error{err, err2, err3} {
+		if err != nil {
+			return page, store.Coverage{}, err
+		}
+	}
+	posts := map[string]int{}
+	coverage, err := s.gather(ctx, request{Step: stepFind, What: w}, func(a answer) {
+		for _, t := range a.Tags {
+			posts[t.Name] += t.Posts
+		}
+	})
+	if err != nil {
+		return page, coverage, err
+	}
+	var all []text.Tag
+	for name, n := range posts {
+		t := text.Tag{Name: name, Posts: n}
+		if after == nil || compareTags(t, text.Tag{Name: after.ID, Posts: int(after.Score)}) > 0 {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, compareTags)
+	for _, t := range all[:min(len(all), limit)] {
+		page.Items = append(page.Items, social.TagFinding{Tag: t.Name, Posts: t.Posts})
+	}
+	if len(all) > limit {
+		last := all[limit-1]
+		page.Next = place{Score: float64(last.Posts), ID: last.Name}.String()
+	}
+	return page, coverage, nil
+}
+
+// compareTags orders tags by posts, and equals by name.
+func compareTags(a, b text.Tag) int {
+	if a.Posts != b.Posts {
+		return b.Posts - a.Posts
+	}
+	return strings.Compare(a.Name, b.Name)
+}
