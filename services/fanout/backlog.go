@@ -19,9 +19,11 @@ type item struct {
 	// change was read in an earlier life, or was another node's to act on.
 	replayed  bool
 	takenOver bool
-	done      bool
-	place     *list.Element
-	twin      *item // an earlier entry of the log for the same write
+	// everywhere says that every owner acts on the change, whoever leads: see meets.
+	everywhere bool
+	done       bool
+	place      *list.Element
+	twin       *item // an earlier entry of the log for the same write
 }
 
 // backlog is the items in the order of the log. What is in it bounds the durable
@@ -50,20 +52,32 @@ func (b *backlog) cursor() uint64 {
 	return b.read
 }
 
-// add takes up a change. It gives nil for one that has no consequences, or whose
-// consequences were announced, or that has no dot: rows of a snapshot follow from
-// writes that every owner has in its log.
+// add takes up a change. It gives nil for one that has no consequences, or that has
+// no dot: rows of a snapshot follow from
+// writes that every owner has in its log. What meets others is looked at all the same.
 func (b *backlog) add(c store.Change, now time.Time) *item {
 	b.read = c.Seq
 	keys := consequential(c.Keys)
 	seen := store.Seen{Partition: c.Partition, Dot: c.Dot}
-	if len(keys) == 0 || c.Dot.IsZero() || b.told.has(seen) {
+	everywhere := slices.ContainsFunc(keys, meets)
+	if len(keys) == 0 || !everywhere && c.Dot.IsZero() {
 		return nil
 	}
-	it := &item{seq: c.Seq, seen: seen, keys: keys, read: now, replayed: !b.replayed, twin: b.bySeen[seen]}
+	it := &item{seq: c.Seq, seen: seen, keys: keys, read: now, replayed: !b.replayed, everywhere: everywhere}
+	// Who announced it before it came here may not have known what lies here.
+	it.takenOver = !everywhere && b.told.has(seen)
 	it.place = b.items.PushBack(it)
-	b.bySeen[seen] = it
+	if !everywhere {
+		it.twin = b.bySeen[seen]
+		b.bySeen[seen] = it
+	}
 	return it
+}
+
+// meets says whether something follows from a row that shows only where it has met
+// others: from claims to a name, and from a block and what it does not suffer.
+func meets(k store.Key) bool {
+	return k.Family == schema.FamilyName || k.Family == schema.FamilyBlock
 }
 
 // finish removes an item.
@@ -96,7 +110,11 @@ func consequential(keys []store.Key) []store.Key {
 	var found []store.Key
 	for _, k := range keys {
 		switch k.Family {
-		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost, schema.FamilyCredential:
+		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost, schema.FamilyCredential,
+			schema.FamilyName, schema.FamilyFormerName, schema.FamilyAgreed, schema.FamilyAsked,
+			schema.FamilyEnded, schema.FamilyBlock, schema.FamilyMute,
+			schema.FamilyLiked, schema.FamilyReposted, schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply,
+			schema.FamilyEdit:
 			found = append(found, k)
 		}
 	}

@@ -9,19 +9,22 @@ import (
 	"grapevine/store"
 )
 
-// account ends what a deleted account had. It begins with the name, so that it
+// account sees to the name of an account, and ends what a deleted one had. It begins with the name, so that it
 // is free soon, and ends with the credential, which tells of the deletion and
 // keeps others from taking the name's claim for an abandoned one. What was done
 // before an interruption is not there to be done again.
 func (d *derivation) account(ctx context.Context, user string, row crdt.Row) error {
-	if !row.Exists() || !schema.IsGone(row) {
+	if !row.Exists() {
 		return nil
 	}
 	credential, err := schema.DecodeCredential(row)
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context, string) error{d.departPosts, d.departFollows, d.departRest}
+	if !schema.IsGone(row) {
+		return d.entitle(ctx, user, credential.Username)
+	}
+	steps := []func(context.Context, string) error{d.departPosts, d.departMarks, d.departFollows, d.departRelations, d.departRest}
 	if err := d.releaseName(ctx, credential.Username, user); err != nil {
 		return err
 	}
@@ -53,18 +56,23 @@ func (d *derivation) releaseName(ctx context.Context, name, user string) error {
 	return err
 }
 
+// departPosts ends the posts: first what is read, then what follows from it, and
+// when that is acknowledged, what tells of it.
 func (d *derivation) departPosts(ctx context.Context, user string) error {
-	return d.each(schema.FamilyAuthorPost, user, func(e store.Entry) error {
-		id := schema.Other(e.Key)
-		audience, err := schema.DecodeAudience(e.Row)
-		if err != nil {
+	steps := []func(e store.Entry) error{
+		func(e store.Entry) error { return d.add(ctx, present(schema.Post(schema.Other(e.Key)), false)) },
+		func(e store.Entry) error { return d.withdraw(ctx, user, schema.Other(e.Key), e.Row) },
+		func(e store.Entry) error { return d.bury(ctx, user, schema.Other(e.Key)) },
+	}
+	for _, step := range steps {
+		if err := d.each(schema.FamilyAuthorPost, user, step); err != nil {
 			return err
 		}
-		if err := d.deliver(ctx, user, id, audience, false); err != nil {
+		if err := d.flush(ctx); err != nil {
 			return err
 		}
-		return d.add(ctx, present(schema.Post(id), false), present(e.Key, false))
-	})
+	}
+	return nil
 }
 
 func (d *derivation) departFollows(ctx context.Context, user string) error {
@@ -80,7 +88,13 @@ func (d *derivation) departFollows(ctx context.Context, user string) error {
 }
 
 func (d *derivation) departRest(ctx context.Context, user string) error {
-	for _, family := range []store.Family{schema.FamilyHome, schema.FamilyIdempotency, schema.FamilyRevoked} {
+	err := d.each(schema.FamilyFormerName, user, func(e store.Entry) error {
+		return d.former(ctx, user, schema.Other(e.Key), true)
+	})
+	if err != nil {
+		return err
+	}
+	for _, family := range []store.Family{schema.FamilyHome, schema.FamilyIdempotency, schema.FamilyRevoked, schema.FamilyNotice, schema.FamilyMentioned} {
 		err := d.each(family, user, func(e store.Entry) error { return d.add(ctx, present(e.Key, false)) })
 		if err != nil {
 			return err

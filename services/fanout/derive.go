@@ -44,21 +44,23 @@ func (d *derivation) follow(ctx context.Context, k store.Key) error {
 	}
 	owner, other, _ := schema.Split(k)
 	switch k.Family {
-	case schema.FamilyFollowing:
-		return d.mirror(ctx, owner, other, row.Exists())
-	case schema.FamilyFollower:
-		return d.acquaint(ctx, owner, other, row.Exists())
+	case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAgreed, schema.FamilyAsked,
+		schema.FamilyEnded, schema.FamilyBlock, schema.FamilyMute:
+		return d.relation(ctx, k, row)
 	case schema.FamilyAuthorPost:
 		return d.post(ctx, owner, other, row)
+	case schema.FamilyLiked, schema.FamilyReposted:
+		return d.mark(ctx, k, row)
+	case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyEdit:
+		return d.attached(ctx, k, row)
 	case schema.FamilyCredential:
 		return d.account(ctx, k.Sort, row)
+	case schema.FamilyName:
+		return d.claims(ctx, k, row)
+	case schema.FamilyFormerName:
+		return d.former(ctx, owner, other, row.Exists())
 	}
 	return nil
-}
-
-// mirror makes the followee's side of a follow what the follower's is.
-func (d *derivation) mirror(ctx context.Context, follower, followee string, follows bool) error {
-	return d.add(ctx, present(schema.Follower(followee, follower), follows))
 }
 
 // acquaint puts the newest posts of an author into the home timeline of a new
@@ -93,21 +95,24 @@ func (d *derivation) post(ctx context.Context, author, id string, row crdt.Row) 
 	if !row.Exists() {
 		return nil // taken back before
 	}
+	if schema.IsGone(row) {
+		if err := d.withdraw(ctx, author, id, row); err != nil {
+			return err
+		}
+		// The rows that tell of the deletion go last.
+		if err := d.flush(ctx); err != nil {
+			return err
+		}
+		return d.bury(ctx, author, id)
+	}
 	audience, err := schema.DecodeAudience(row)
 	if err != nil {
 		return err
 	}
-	if !schema.IsGone(row) {
-		return d.deliver(ctx, author, id, audience, true)
-	}
-	if err := d.deliver(ctx, author, id, audience, false); err != nil {
+	if err := d.deliver(ctx, author, id, audience, true); err != nil {
 		return err
 	}
-	// The row that tells of the deletion goes last.
-	if err := d.flush(ctx); err != nil {
-		return err
-	}
-	return d.add(ctx, present(schema.AuthorPost(author, id), false))
+	return d.link(ctx, author, id, row, true)
 }
 
 // deliver makes a post an entry, or not, of the homes of its readers.

@@ -181,7 +181,7 @@ func TestADeletedAccountTakesEverythingWithIt(t *testing.T) {
 		wantIDs(t, "eve's home", w.home(eve), []string{bobs})
 		wantIDs(t, "bob's followers", w.rowsOf(schema.FamilyFollower, bob), []string{eve.User})
 		wantIDs(t, "bob's following", w.rowsOf(schema.FamilyFollowing, bob), nil)
-		for f := schema.FamilyUser; f <= schema.FamilyRevoked; f++ {
+		for f := schema.FamilyUser; f <= schema.FamilyFormerName; f++ {
 			for _, k := range w.rows.Keys(f) {
 				if owner, other, _ := schema.Split(k); owner == ann.User || other == ann.User {
 					t.Errorf("family %d: %v is left", f, k)

@@ -60,7 +60,7 @@ func (w *Worker) accept(ctx context.Context, changes []store.Change) {
 		case it == nil:
 		case w.cfg.Hinted(c.Partition):
 			w.backlog.finish(it)
-		case w.cfg.Leads(c.Partition):
+		case it.everywhere || w.cfg.Leads(c.Partition):
 			w.enqueue(ctx, it)
 		default:
 			w.watch(c.Partition, now).add(it)
@@ -164,7 +164,7 @@ func (w *Worker) finish(items []*item) {
 	for _, it := range items {
 		w.metrics.delay.Observe(time.Since(it.read).Seconds())
 		w.backlog.finish(it)
-		if !it.seen.Dot.IsZero() {
+		if !it.seen.Dot.IsZero() && !it.everywhere {
 			w.finished = append(w.finished, it.seen)
 		}
 	}
@@ -273,8 +273,9 @@ func (w *Worker) attempt(ctx context.Context, items []*item) error {
 	return d.derive(ctx, keys)
 }
 
-// ancientAfter is the age from which a write that comes in is old news.
-const ancientAfter = 10 * time.Minute
+// ancientAfter is the age from which a write that comes in is old news: longer than
+// networks stay split.
+const ancientAfter = 7 * 24 * time.Hour
 
 // ancient says whether a change that was another node's to act on was old when it
 // came to this one: it came with the copy of a partition, and those who owned the

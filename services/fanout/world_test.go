@@ -37,15 +37,21 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := posts.New(posts.Config{Rows: rows, Users: accounts})
+	relations, err := graph.New(graph.Config{Rows: rows, Users: accounts})
 	if err != nil {
 		t.Fatal(err)
 	}
-	timelines, err := timeline.New(timeline.Config{Rows: rows, Posts: texts})
+	texts, err := posts.New(posts.Config{Rows: rows, Users: accounts, Relations: relations, Current: rows.Current})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t, rows, accounts, graph.New(rows, accounts), texts, timelines}
+	timelines, err := timeline.New(timeline.Config{Rows: rows, Posts: texts, Current: rows.Current})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows.OnChange(texts.Invalidate)
+	rows.OnChange(timelines.Invalidate)
+	return &world{t, rows, accounts, relations, texts, timelines}
 }
 
 // must fails the test on an error.
@@ -98,7 +104,7 @@ func (w *world) rowsOf(f store.Family, who social.Identity) []string {
 // shown gives the ids on the first page of a home timeline, newest first.
 func (w *world) shown(who social.Identity) []string {
 	w.t.Helper()
-	page, err := w.timelines.Home(w.t.Context(), who, social.Cut{})
+	page, err := w.timelines.Home(w.t.Context(), who, social.PostFilter{}, social.Cut{})
 	w.must(err)
 	var ids []string
 	for _, raw := range page.Items {

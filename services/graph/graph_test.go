@@ -45,7 +45,12 @@ type fixture struct {
 // newFixture makes a graph of n users without follows.
 func newFixture(n int) fixture {
 	rows, users := servicetest.New(nil), directory{}
-	f := fixture{graph.New(rows, users), rows, users, nil}
+	service, err := graph.New(graph.Config{Rows: rows, Users: users, Current: rows.Current})
+	if err != nil {
+		panic(err) // the configuration is constant
+	}
+	rows.OnChange(service.Invalidate)
+	f := fixture{service, rows, users, nil}
 	for i := range n {
 		id := social.NewID(uint16(i*1000), time.UnixMilli(int64(1000+i)))
 		users[id] = social.User{ID: id}

@@ -11,6 +11,7 @@ import (
 // view is a post as it is served, with what decides who may see it.
 type view struct {
 	post social.Post
+	slot store.Slot
 	raw  json.RawMessage
 }
 
@@ -23,8 +24,14 @@ func weigh(_ string, v *view) uint32 { return uint32(len(v.raw) + len(v.post.Tex
 // this node.
 func (s *Service) Invalidate(keys []store.Key) {
 	for _, k := range keys {
-		if k.Family == schema.FamilyPost {
+		owner, _, _ := schema.Split(k)
+		switch k.Family {
+		case schema.FamilyPost:
 			s.cache.Drop(k.Sort)
+		case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply:
+			s.recount(owner)
+		case schema.FamilyLiked, schema.FamilyReposted:
+			s.marksOf.Drop(owner)
 		}
 	}
 }

@@ -14,63 +14,79 @@ import (
 
 // Get returns a post that the viewer may see.
 func (s *Service) Get(ctx context.Context, viewer social.Identity, id string) (social.Post, error) {
-	v, err := s.one(ctx, viewer, id)
+	v, err := s.sight(ctx, viewer, id)
 	if err != nil {
 		return social.Post{}, err
 	}
 	return v.post, nil
 }
 
-// EncodedOne returns a post that the viewer may see as the JSON of social.Post.
-// The caller must not change it.
+// EncodedOne returns a post that the viewer may see as the JSON of social.Post,
+// with counts and what the viewer did with it.
 func (s *Service) EncodedOne(ctx context.Context, viewer social.Identity, id string) (json.RawMessage, error) {
-	v, err := s.one(ctx, viewer, id)
+	v, err := s.sight(ctx, viewer, id)
 	if err != nil {
 		return nil, err
 	}
-	return v.raw, nil
+	raw, err := s.encoded(ctx, viewer, []sight{v})
+	if err != nil {
+		return nil, err
+	}
+	return raw[0], nil
 }
 
-// Encoded returns posts as the JSON of social.Post, in a slice as long as ids:
-// nil stands for one that does not exist or that the viewer may not see. The
-// caller must not change what is in it.
+// Encoded returns posts as the JSON of social.Post, with counts and what the viewer
+// did with them, in a slice as long as ids: nil stands for one that does not exist
+// or that the viewer may not see.
 func (s *Service) Encoded(ctx context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error) {
-	views, err := s.visible(ctx, viewer, ids)
+	seen, err := s.sights(ctx, viewer, ids)
 	if err != nil {
 		return nil, err
 	}
-	raw := make([]json.RawMessage, len(ids))
-	for i, v := range views {
-		if v != nil {
-			raw[i] = v.raw
-		}
-	}
-	return raw, nil
+	return s.encoded(ctx, viewer, seen)
 }
 
-// ByAuthor lists the posts of the user of a ref that the viewer may see, newest
-// first, as the JSON of social.Post.
-func (s *Service) ByAuthor(ctx context.Context, viewer social.Identity, ref string, cut social.Cut) (social.Page[json.RawMessage], error) {
-	if _, err := schema.Verify(cut); err != nil {
-		return social.Page[json.RawMessage]{}, err
+// ByAuthor lists those posts of the user of a ref that the viewer may see and a
+// filter lets pass, newest first, as the JSON of social.Post.
+func (s *Service) ByAuthor(ctx context.Context, viewer social.Identity, ref string, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	none := social.Page[json.RawMessage]{}
+	f, err := s.Filter(ctx, f)
+	if err != nil {
+		return none, err
 	}
 	author, err := s.users.Resolve(ctx, ref)
 	if err != nil {
-		return social.Page[json.RawMessage]{}, err
+		return none, err
 	}
-	return schema.List[json.RawMessage]{
-		Scan: func(ctx context.Context, after string, limit int) ([]string, error) {
-			entries, err := s.rows.Scan(ctx, schema.Of(schema.FamilyAuthorPost, author, after, true, limit))
+	return schema.Timeline[json.RawMessage]{
+		Scan: func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
+			entries, err := s.rows.Scan(ctx, schema.Of(schema.FamilyAuthorPost, author, after, older, limit))
 			if err != nil {
 				return nil, fmt.Errorf("list posts of %s: %w", author, err)
 			}
 			return schema.Others(entries), nil
 		},
 		Load: func(ctx context.Context, ids []string) ([]json.RawMessage, error) {
-			return s.Encoded(ctx, viewer, ids)
+			return s.Select(ctx, viewer, ids, f)
 		},
 		Hidden: func(raw json.RawMessage) bool { return raw == nil },
+		Since:  f.Since, Until: f.Until,
 	}.Page(ctx, cut)
+}
+
+// sight gives what a viewer sees of a post, or NotFound.
+func (s *Service) sight(ctx context.Context, viewer social.Identity, id string) (sight, error) {
+	if _, ok := social.SlotOf(id); !ok {
+		return sight{}, noPost(id)
+	}
+	seen, err := s.sights(ctx, viewer, []string{id})
+	if err == nil && seen[0].view == nil {
+		err = noPost(id)
+	}
+	if err != nil {
+		return sight{}, err
+	}
+	return seen[0], nil
 }
 
 // one gives the view of a post, or NotFound also when the viewer may not see it.
@@ -108,10 +124,12 @@ func (s *Service) visible(ctx context.Context, viewer social.Identity, ids []str
 			views[i] = nil
 		}
 	}
-	if len(authors) == 0 {
-		return views, nil
+	if len(authors) > 0 {
+		if err := s.hideUnfollowed(ctx, viewer, views, authors); err != nil {
+			return nil, err
+		}
 	}
-	return views, s.hideUnfollowed(ctx, viewer, views, authors)
+	return views, s.hideBarred(ctx, viewer, views)
 }
 
 // hideUnfollowed clears the views of followers-only posts by those of the authors
@@ -184,7 +202,7 @@ func (s *Service) fetch(ctx context.Context, wanted []want, views []*view) error
 		if !rows[i].Exists() {
 			continue
 		}
-		v, err := newView(w.key.Sort, rows[i])
+		v, err := newView(w.key.Sort, w.key.Slot, rows[i])
 		if err != nil {
 			return err
 		}
@@ -196,7 +214,7 @@ func (s *Service) fetch(ctx context.Context, wanted []want, views []*view) error
 	return nil
 }
 
-func newView(id string, row crdt.Row) (*view, error) {
+func newView(id string, slot store.Slot, row crdt.Row) (*view, error) {
 	p, err := schema.DecodePost(id, row)
 	if err != nil {
 		return nil, err
@@ -205,5 +223,5 @@ func newView(id string, row crdt.Row) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode post %s: %w", id, err)
 	}
-	return &view{post: p, raw: raw}, nil
+	return &view{post: p, slot: slot, raw: raw}, nil
 }

@@ -82,9 +82,11 @@ func validateText(text string) error {
 // compose makes the post: it finds who is mentioned and checks what it answers.
 func (s *Service) compose(ctx context.Context, who social.Identity, n social.NewPost) (social.Post, error) {
 	if n.ReplyTo != "" {
-		if err := s.answerable(ctx, who, n.ReplyTo); err != nil {
+		answered, err := s.answered(ctx, who, n.ReplyTo)
+		if err != nil {
 			return social.Post{}, err
 		}
+		n.ReplyTo = answered
 	}
 	mentions, err := s.mentions(ctx, n)
 	if err != nil {
@@ -95,17 +97,22 @@ func (s *Service) compose(ctx context.Context, who social.Identity, n social.New
 	return social.Post{
 		ID: social.NewID(slot, now), Author: who.User, Text: n.Text, ReplyTo: n.ReplyTo,
 		Visibility: n.Visibility, CreatedAt: now.UTC().Truncate(time.Millisecond), Mentions: mentions,
+		Tags: social.Tags(n.Text),
 	}, nil
 }
 
-// answerable checks that a post exists and that who may see it. Its absence is
-// confirmed by a majority: an answer may follow at once, on another node.
-func (s *Service) answerable(ctx context.Context, who social.Identity, id string) error {
-	_, err := schema.Confirm(ctx, func(ctx context.Context) (*view, error) { return s.one(ctx, who, id) })
+// answered gives the id of a post that who may see and answer; of a repost, the
+// original's. Its absence is confirmed by a majority: an answer may follow at once,
+// on another node.
+func (s *Service) answered(ctx context.Context, who social.Identity, id string) (string, error) {
+	v, err := s.confirmed(ctx, who, id)
 	if social.KindOf(err) == social.NotFound {
-		return social.InvalidField("reply_to", "there is no such post")
+		return "", social.InvalidField("reply_to", "there is no such post")
 	}
-	return err
+	if err != nil {
+		return "", err
+	}
+	return v.subject().post.ID, nil
 }
 
 // mentions gives the ids of the users that a text names. While names cannot be
@@ -135,10 +142,12 @@ func (s *Service) mentions(ctx context.Context, n social.NewPost) ([]string, err
 // creation writes a post, its place among its author's, and its place in the
 // author's own home timeline. All lie in the author's slot.
 func creation(p social.Post) store.Write {
+	post := store.Mutation{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)}
+	if p.RepostOf != "" {
+		post.Fields = []store.FieldValue{{ID: schema.FieldRepostOf, Value: []byte(p.RepostOf)}}
+	}
 	return store.Write{Mutations: []store.Mutation{
-		{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)},
-		{Key: schema.AuthorPost(p.Author, p.ID), Op: store.Put, Value: schema.EncodeAudience(p)},
-		{Key: schema.Home(p.Author, p.ID), Op: store.Put},
+		post, schema.Listed(p), {Key: schema.Home(p.Author, p.ID), Op: store.Put},
 	}}
 }
 
@@ -231,8 +240,8 @@ func (s *Service) renew(ctx context.Context, who social.Identity, key string) er
 	return nil
 }
 
-// Edit replaces the text of a post of who's. Mentions stay those of the first
-// text.
+// Edit replaces the text of a post of who's, and keeps the one before. Mentions
+// stay those of the first text.
 func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string) (social.Post, error) {
 	if err := validateText(text); err != nil {
 		return social.Post{}, err
@@ -241,24 +250,53 @@ func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string
 	if err != nil {
 		return social.Post{}, err
 	}
+	if err := s.editable(ctx, p); err != nil {
+		return social.Post{}, err
+	}
 	at := s.now().UTC().Truncate(time.Millisecond)
-	_, err = s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{{
-		Key: schema.Post(id), Op: store.Update, If: store.IfExists,
-		Fields: []store.FieldValue{{ID: schema.FieldEdit, Value: schema.EncodeEdit(at, text)}},
-	}}})
-	if err != nil {
+	if _, err = s.rows.Write(ctx, store.Write{Mutations: edition(id, at, text)}); err != nil {
 		return social.Post{}, fmt.Errorf("edit post %s: %w", id, behind(err))
 	}
-	p.Text, p.EditedAt = text, &at
+	p.Text, p.EditedAt, p.Tags = text, &at, social.Tags(text)
 	return p, nil
 }
 
+func (s *Service) editable(ctx context.Context, p social.Post) error {
+	if p.RepostOf != "" {
+		return social.Errorf(social.Conflict, "a repost has no text to change")
+	}
+	edits, err := s.rows.Count(ctx, schema.Of(schema.FamilyEdit, p.ID, "", false, social.MaxEdits))
+	if err != nil {
+		return fmt.Errorf("count edits of post %s: %w", p.ID, err)
+	}
+	if edits == social.MaxEdits {
+		return social.Errorf(social.Conflict, "the post was changed %d times and stays as it is", social.MaxEdits)
+	}
+	return nil
+}
+
+// edition gives a post another text, and notes it among the edits.
+func edition(id string, at time.Time, text string) []store.Mutation {
+	slot, _ := social.SlotOf(id)
+	edit := schema.EncodeEdit(at, text)
+	return []store.Mutation{
+		{
+			Key: schema.Post(id), Op: store.Update, If: store.IfExists,
+			Fields: []store.FieldValue{{ID: schema.FieldEdit, Value: edit}},
+		},
+		{Key: schema.Edit(id, social.NewID(slot, at)), Op: store.Put, Value: edit},
+	}
+}
+
 // Delete removes a post of who's. Its entry in the list of the author's stays
-// until fan-out has removed those in home timelines, but no longer shows.
+// until fan-out has removed what follows from it, but no longer shows.
 func (s *Service) Delete(ctx context.Context, who social.Identity, id string) error {
 	p, err := s.own(ctx, who, id)
 	if err != nil {
 		return err
+	}
+	if p.RepostOf != "" {
+		return s.takeBack(ctx, who, p.RepostOf, id)
 	}
 	removal := schema.PostRemoval(p.Author, id)
 	removal[0].If = store.IfExists

@@ -92,6 +92,22 @@ func FuzzDecodePost(f *testing.F) {
 	})
 }
 
+func FuzzDecodeNotice(f *testing.F) {
+	id := social.NewID(1, at)
+	f.Add(schema.EncodeNotice(social.Notice{Kind: social.NoticeRenamed, At: at, OldUsername: "ada", NewUsername: "ada_0"}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		n, err := schema.DecodeNotice(id, born(value))
+		if refused(t, err) {
+			return
+		}
+		if _, err := json.Marshal(n); err != nil {
+			t.Error(err)
+		}
+		again, err := schema.DecodeNotice(id, born(schema.EncodeNotice(n)))
+		same(t, n, again, err)
+	})
+}
+
 func FuzzDecodeAudience(f *testing.F) {
 	f.Add(schema.EncodeAudience(social.Post{Visibility: social.Direct, Mentions: []string{"someone"}}))
 	f.Add(schema.EncodeAudience(social.Post{Visibility: social.Public}))

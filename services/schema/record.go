@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -23,6 +24,7 @@ const (
 	postVersion       = 1
 	audienceVersion   = 1
 	editVersion       = 1
+	noticeVersion     = 1
 )
 
 // userRecord is the birth value of a user row.
@@ -34,9 +36,8 @@ type userRecord struct {
 	Bio         string
 }
 
-// CredentialRecord is the birth value of a credential row. PHC is the password's
-// hash in PHC string format.
-type CredentialRecord struct {
+// credentialRecord is the birth value of a credential row.
+type credentialRecord struct {
 	_        struct{} `cbor:",toarray"`
 	Version  uint8
 	Username string
@@ -126,52 +127,6 @@ func birthValue(row crdt.Row) ([]byte, error) {
 	return birth.Value, nil
 }
 
-// EncodeUser gives the birth value of a user row.
-func EncodeUser(u social.User) []byte {
-	return encode(userRecord{Version: userVersion, Username: u.Username, DisplayName: u.DisplayName, Bio: u.Bio})
-}
-
-// DecodeUser reads the user row of an id.
-func DecodeUser(id string, row crdt.Row) (social.User, error) {
-	value, err := birthValue(row)
-	if err != nil {
-		return social.User{}, err
-	}
-	var rec userRecord
-	if err := decode(value, &rec, &rec.Version, userVersion); err != nil {
-		return social.User{}, fmt.Errorf("user %s: %w", id, err)
-	}
-	u := social.User{ID: id, Username: rec.Username, DisplayName: rec.DisplayName, Bio: rec.Bio, CreatedAt: social.TimeOf(id)}
-	if f, ok := row.Field(FieldDisplayName); ok {
-		u.DisplayName = string(f.Value)
-	}
-	if f, ok := row.Field(FieldBio); ok {
-		u.Bio = string(f.Value)
-	}
-	if u.DisplayName == "" {
-		u.DisplayName = u.Username
-	}
-	return u, nil
-}
-
-// EncodeCredential gives the birth value of a credential row.
-func EncodeCredential(username, phc string) []byte {
-	return encode(CredentialRecord{Version: credentialVersion, Username: username, PHC: phc})
-}
-
-// DecodeCredential reads a credential row.
-func DecodeCredential(row crdt.Row) (CredentialRecord, error) {
-	value, err := birthValue(row)
-	if err != nil {
-		return CredentialRecord{}, err
-	}
-	var rec CredentialRecord
-	if err := decode(value, &rec, &rec.Version, credentialVersion); err != nil {
-		return CredentialRecord{}, fmt.Errorf("credential: %w", err)
-	}
-	return rec, nil
-}
-
 // EncodePost gives the birth value of a post row. The id and the time are in the
 // key.
 func EncodePost(p social.Post) []byte {
@@ -196,17 +151,66 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 		return social.Post{}, fmt.Errorf("post %s: %w", id, err)
 	}
 	if f, ok := row.Field(FieldEdit); ok {
-		var edit editRecord
-		if err := decode(f.Value, &edit, &edit.Version, editVersion); err != nil {
+		edit, err := decodeEdit(f.Value)
+		if err != nil {
 			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, err)
 		}
-		at := time.UnixMilli(edit.At).UTC()
-		if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
-			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, ErrMalformed)
+		p.Text, p.EditedAt = edit.Text, &edit.At
+	}
+	if f, ok := row.Field(FieldRepostOf); ok {
+		p.RepostOf = string(f.Value)
+	}
+	p.Tags = social.Tags(p.Text)
+	if f, ok := row.Field(FieldImported); ok {
+		at, err := decodeTime(f.Value)
+		if err != nil {
+			return social.Post{}, fmt.Errorf("import of post %s: %w", id, err)
 		}
-		p.Text, p.EditedAt = edit.Text, &at
+		p.ImportedAt = &at
 	}
 	return p, nil
+}
+
+func decodeEdit(value []byte) (social.PostVersion, error) {
+	var edit editRecord
+	if err := decode(value, &edit, &edit.Version, editVersion); err != nil {
+		return social.PostVersion{}, err
+	}
+	at := time.UnixMilli(edit.At).UTC()
+	if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
+		return social.PostVersion{}, ErrMalformed
+	}
+	return social.PostVersion{Text: edit.Text, At: at}, nil
+}
+
+// OriginalText gives the text that a post was first written with.
+func OriginalText(row crdt.Row) (string, error) {
+	value, err := birthValue(row)
+	if err != nil {
+		return "", err
+	}
+	var rec postRecord
+	if err := decode(value, &rec, &rec.Version, postVersion); err != nil {
+		return "", fmt.Errorf("post: %w", err)
+	}
+	return rec.Text, nil
+}
+
+// EncodeTime gives the value of FieldImported. The time is kept to the
+// millisecond.
+func EncodeTime(at time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli()))
+}
+
+func decodeTime(value []byte) (time.Time, error) {
+	if len(value) != 8 {
+		return time.Time{}, ErrMalformed
+	}
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(value))).UTC()
+	if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
+		return time.Time{}, ErrMalformed
+	}
+	return at, nil
 }
 
 // EncodeEdit gives the value of a post's FieldEdit. The time is kept to the

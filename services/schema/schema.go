@@ -3,21 +3,31 @@
 // list is.
 //
 // Everything of a user lies in the user's slot, a post in its author's slot, and
-// a claim to a username in the name's slot:
+// a claim to a username in the name's slot, and what a hashtag tags in the tag's:
 //
 //	family       slot       sort                    value            fields
-//	user         user       user                    profile          display name, bio
-//	credential   user       user                    CredentialRecord gone
+//	user         user       user                    profile          display name, bio, avatar, username
+//	credential   user       user                    hash, username   gone, hash, generation, username
 //	name         name       name                    user id
 //	following    follower   follower/followee       -
 //	follower     followee   followee/follower       -
-//	post         author     post                    post             Edit
-//	author post  author     author/post             audience         gone
+//	post         author     post                    post             Edit, imported, repost of
+//	author post  author     author/post             audience         gone, tags, mentions, reply to
 //	home         reader     reader/post             -
 //	idempotency  user       user/hash of the key    post id          repeated
 //	revoked      user       user/token              -
+//	notice       user       user/notice             notice
+//	former name  user       user/name               -
+//	agreed       user       user/other              -
+//	asked        user       user/other              -
+//	ended        user       user/other/act          ending
+//	block        blocker    blocker/blocked         -
+//	blocked by   blocked    blocked/blocker         -
+//	mute         muter      muter/muted             -
+//	muted by     muted      muted/muter             -
 //
-// Truth is in user, credential, name, following, post, idempotency and revoked.
+// Truth is in user, credential, name, following, post, idempotency, revoked,
+// former name, liked, reposted and edit.
 // The rest follows from it and is written by services/fanout, or together with
 // the truth where both lie in one slot.
 package schema
@@ -44,14 +54,28 @@ const (
 	FamilyHome        store.Family = 8
 	FamilyIdempotency store.Family = 9
 	FamilyRevoked     store.Family = 10
+	FamilyNotice      store.Family = 11
+	FamilyFormerName  store.Family = 12
 )
 
 // The mutable fields of a user row and of a post row.
 const (
 	FieldDisplayName uint8 = 1
 	FieldBio         uint8 = 2
+	FieldAvatar      uint8 = 3
+	FieldUsername    uint8 = 4 // of the credential row, too
 
-	FieldEdit uint8 = 1
+	FieldEdit     uint8 = 1
+	FieldRepostOf uint8 = 20
+	FieldImported uint8 = 32
+)
+
+// The mutable fields of a credential row beside FieldGone and FieldUsername. The
+// username is there because the row outlives the user row, and because its change
+// is what fan-out acts on.
+const (
+	FieldHash       uint8 = 2
+	FieldGeneration uint8 = 3
 )
 
 // FieldGone says, on a credential or an author post row, that the user or post was
@@ -130,6 +154,13 @@ func Idempotency(user, key string) store.Key {
 
 // Revoked is the key of the fact that a user logged a token out.
 func Revoked(user, token string) store.Key { return pair(FamilyRevoked, user, token) }
+
+// Notice is the key of something that the system tells a user.
+func Notice(user, notice string) store.Key { return pair(FamilyNotice, user, notice) }
+
+// FormerName is the key of the fact that a user had a name, whose claim is to be
+// released.
+func FormerName(user, name string) store.Key { return pair(FamilyFormerName, user, name) }
 
 // Split gives the two halves of the Sort of a two-part key, and false for
 // another key.

@@ -30,6 +30,7 @@ func TestEverythingOfAUserLiesInTheUsersSlot(t *testing.T) {
 		schema.User(user), schema.Credential(user), schema.Following(user, other), schema.Follower(user, other),
 		schema.Post(post), schema.AuthorPost(user, post), schema.Home(user, social.NewID(9, at)),
 		schema.Idempotency(user, "key"), schema.Revoked(user, "token"),
+		schema.Notice(user, post), schema.FormerName(user, "ann"),
 	} {
 		if k.Slot != 7 {
 			t.Errorf("%v is not in slot 7", k)

@@ -76,6 +76,9 @@ func (s *Store) changesOf(w store.Write, dot causal.Dot) map[store.Key]crdt.Row 
 		switch m.Op {
 		case store.Put:
 			change = row.Put(dot, now, m.Value)
+			for _, f := range m.Fields {
+				change.Fields = append(change.Fields, crdt.Field{ID: f.ID, Birth: dot, Dot: dot, Time: now, Value: f.Value})
+			}
 		case store.Remove:
 			change = row.Remove()
 		case store.Update:

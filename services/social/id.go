@@ -2,6 +2,7 @@ package social
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"strings"
 	"time"
@@ -23,6 +24,18 @@ func NewID(slot uint16, at time.Time) string {
 	}
 	rand.Read(id[6:])
 	binary.BigEndian.PutUint16(id[6:], slot)
+	return id.String()
+}
+
+// DerivedID makes the id on a slot that always follows from a time and some texts.
+func DerivedID(slot uint16, at time.Time, of ...string) string {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(at)); err != nil {
+		panic(err) // a wall clock beyond the year 10889
+	}
+	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
+	binary.BigEndian.PutUint16(id[6:], slot)
+	copy(id[8:], sum[:])
 	return id.String()
 }
 

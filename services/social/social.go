@@ -6,10 +6,12 @@ package social
 import "time"
 
 // Page is one page of a list. Next is the cursor of the following page, empty at
-// the end.
+// the end. Prev is, in lists of posts, the cursor of what is newer than the page,
+// also of what is yet to come; it is empty where nothing was ever shown.
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty"`
+	Prev  string `json:"prev,omitempty" doc:"In lists of posts: the cursor of what is newer, also of what is yet to come."`
 }
 
 // MaxPage and DefaultPage bound the items of one page.

@@ -38,16 +38,16 @@ func (s *Service) Invalidate(keys []store.Key) {
 
 // home gives entries of a home timeline. The newest are what is read most, and
 // are cached where this node is told of all that changes them.
-func (s *Service) home(ctx context.Context, reader, after string, limit int) ([]string, error) {
-	cached := after == "" && s.current(ctx, schema.User(reader).Slot)
+func (s *Service) home(ctx context.Context, reader, after string, older bool, limit int) ([]string, error) {
+	cached := after == "" && older && s.current(ctx, schema.User(reader).Slot)
 	if !cached {
-		return s.scanHome(ctx, reader, after, limit)
+		return s.scanHome(ctx, reader, after, older, limit)
 	}
 	if h, ok := s.heads.Get(reader); ok && h.limit >= limit {
 		return h.ids[:min(limit, len(h.ids))], nil
 	}
 	drops := s.heads.Drops(reader)
-	ids, err := s.scanHome(ctx, reader, after, limit)
+	ids, err := s.scanHome(ctx, reader, after, older, limit)
 	if err == nil {
 		s.heads.Put(reader, head{ids, limit}, drops)
 	}

@@ -1,6 +1,6 @@
-// Package timeline is the pages of posts that span authors: a reader's home, and
-// what everybody said in public. Both are lists of references, newest first,
-// which posts turns into JSON.
+// Package timeline is the pages of posts that span authors: a reader's home, what
+// mentions the reader, what has a hashtag, and what everybody said in public. All
+// are lists of references, newest first, which posts turns into JSON.
 package timeline
 
 import (
@@ -16,9 +16,12 @@ import (
 
 // Posts turns references into posts.
 type Posts interface {
-	// Encoded returns posts as JSON, in a slice as long as ids: nil stands for one
-	// that does not exist or that the viewer may not see.
-	Encoded(ctx context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error)
+	// Filter checks a filter and gives it in the form that Select takes.
+	Filter(ctx context.Context, f social.PostFilter) (social.PostFilter, error)
+	// Select returns posts as JSON, in a slice as long as ids: nil stands for one
+	// that does not exist, that the viewer may not see, or that the filter leaves
+	// out.
+	Select(ctx context.Context, viewer social.Identity, ids []string, f social.PostFilter) ([]json.RawMessage, error)
 }
 
 // Config is what the service needs.
@@ -59,30 +62,56 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Home lists the posts of those whom who follows, and who's own.
-func (s *Service) Home(ctx context.Context, who social.Identity, cut social.Cut) (social.Page[json.RawMessage], error) {
+func (s *Service) Home(ctx context.Context, who social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
 	if who.Anonymous() {
 		return social.Page[json.RawMessage]{}, social.Errorf(social.Unauthenticated, "log in to see your home timeline")
 	}
-	return s.list(who, func(ctx context.Context, after string, limit int) ([]string, error) {
-		return s.home(ctx, who.User, after, limit)
-	}).Page(ctx, cut)
+	return s.page(ctx, who, f, cut, func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
+		return s.home(ctx, who.User, after, older, limit)
+	})
 }
 
-func (s *Service) scanHome(ctx context.Context, reader, after string, limit int) ([]string, error) {
-	entries, err := s.rows.Scan(ctx, schema.Of(schema.FamilyHome, reader, after, true, limit))
+func (s *Service) scanHome(ctx context.Context, reader, after string, older bool, limit int) ([]string, error) {
+	return s.scan(ctx, schema.Of(schema.FamilyHome, reader, after, older, limit))
+}
+
+// Mentions lists the posts that mention who and that who may see.
+func (s *Service) Mentions(ctx context.Context, who social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	if who.Anonymous() {
+		return social.Page[json.RawMessage]{}, social.Errorf(social.Unauthenticated, "log in to see who mentions you")
+	}
+	return s.page(ctx, who, f, cut, func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
+		return s.scan(ctx, schema.Of(schema.FamilyMentioned, who.User, after, older, limit))
+	})
+}
+
+// Tagged lists the public posts that have a hashtag.
+func (s *Service) Tagged(ctx context.Context, viewer social.Identity, tag string, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	f.Tag, f.Public = social.FoldTag(tag), true
+	if f.Tag == "" {
+		return social.Page[json.RawMessage]{}, social.InvalidField("tag", "must be letters, digits and _ of any script, not digits alone, at most %d", social.MaxTag)
+	}
+	return s.page(ctx, viewer, f, cut, func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
+		return s.scan(ctx, schema.TaggedWith(f.Tag, after, older, limit))
+	})
+}
+
+func (s *Service) scan(ctx context.Context, r store.Range) ([]string, error) {
+	entries, err := s.rows.Scan(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("read home of %s: %w", reader, err)
+		return nil, fmt.Errorf("read timeline %s: %w", r.Prefix, err)
 	}
 	return schema.Others(entries), nil
 }
 
-// Public lists all public posts, the same for every viewer, and says how many
-// partitions answered: a page may lack posts of those that did not.
-func (s *Service) Public(ctx context.Context, _ social.Identity, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error) {
+// Public lists all public posts but reposts, and says how many partitions
+// answered: a page may lack posts of those that did not.
+func (s *Service) Public(ctx context.Context, viewer social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error) {
 	var coverage store.Coverage
-	scan := func(ctx context.Context, after string, limit int) ([]string, error) {
+	f.Public = true
+	page, err := s.page(ctx, viewer, f, cut, func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
 		entries, c, err := s.rows.ScanIndex(ctx, store.IndexRange{
-			Family: schema.FamilyPost, After: after, Reverse: true, Limit: limit,
+			Family: schema.FamilyPost, After: after, Reverse: older, Limit: limit,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("read public posts: %w", err)
@@ -95,18 +124,24 @@ func (s *Service) Public(ctx context.Context, _ social.Identity, cut social.Cut)
 			ids[i] = e.Key.Sort
 		}
 		return ids, nil
-	}
-	// What is public is what an anonymous visitor sees.
-	page, err := s.list(social.Identity{}, scan).Page(ctx, cut)
+	})
 	return page, coverage, err
 }
 
-func (s *Service) list(viewer social.Identity, scan func(ctx context.Context, after string, limit int) ([]string, error)) schema.List[json.RawMessage] {
-	return schema.List[json.RawMessage]{
-		Scan: scan,
+type scan = func(ctx context.Context, after string, older bool, limit int) ([]string, error)
+
+func (s *Service) page(ctx context.Context, viewer social.Identity, f social.PostFilter, cut social.Cut, ids scan) (social.Page[json.RawMessage], error) {
+	f.Unmuted = true
+	f, err := s.posts.Filter(ctx, f)
+	if err != nil {
+		return social.Page[json.RawMessage]{}, err
+	}
+	return schema.Timeline[json.RawMessage]{
+		Scan: ids,
 		Load: func(ctx context.Context, ids []string) ([]json.RawMessage, error) {
-			return s.posts.Encoded(ctx, viewer, ids)
+			return s.posts.Select(ctx, viewer, ids, f)
 		},
 		Hidden: func(raw json.RawMessage) bool { return raw == nil },
-	}
+		Since:  f.Since, Until: f.Until,
+	}.Page(ctx, cut)
 }

@@ -18,10 +18,14 @@ import (
 // shown is posts that a viewer sees: those for everybody, and the viewer's.
 type shown map[string]string // post id to viewer's id, "" for everybody
 
-func (s shown) Encoded(_ context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error) {
+func (s shown) Filter(_ context.Context, f social.PostFilter) (social.PostFilter, error) {
+	return f, nil
+}
+
+func (s shown) Select(_ context.Context, viewer social.Identity, ids []string, f social.PostFilter) ([]json.RawMessage, error) {
 	raw := make([]json.RawMessage, len(ids))
 	for i, id := range ids {
-		if who, ok := s[id]; ok && (who == "" || who == viewer.User) {
+		if who, ok := s[id]; ok && (who == "" || who == viewer.User && !f.Public) {
 			raw[i] = json.RawMessage(id)
 		}
 	}
@@ -75,6 +79,9 @@ func (f fixture) fill(t *testing.T, n int) (home, public []string) {
 	return home, public
 }
 
+// everything is a filter that lets all pass.
+var everything social.PostFilter
+
 type page func(social.Cut) (social.Page[json.RawMessage], error)
 
 func all(t *testing.T, get page, limit int) []string {
@@ -104,7 +111,7 @@ func TestHomeGivesEveryVisiblePostOnceNewestFirst(t *testing.T) {
 	want, _ := f.fill(t, 100)
 	for _, limit := range []int{1, 10, 40, 100} {
 		got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
-			return f.Home(t.Context(), f.reader, cut)
+			return f.Home(t.Context(), f.reader, everything, cut)
 		}, limit)
 		if !slices.Equal(got, want) {
 			t.Errorf("by %d: %d posts, want %d", limit, len(got), len(want))
@@ -121,7 +128,7 @@ func TestHomeIsOneScan(t *testing.T) {
 		f.put(t, schema.Home(f.reader.User, id))
 	}
 	before, _ := f.rows.Counts()
-	if p, err := f.Home(t.Context(), f.reader, social.Cut{Limit: 40}); err != nil || len(p.Items) != 40 {
+	if p, err := f.Home(t.Context(), f.reader, everything, social.Cut{Limit: 40}); err != nil || len(p.Items) != 40 {
 		t.Fatalf("%d posts, %v", len(p.Items), err)
 	}
 	if after, _ := f.rows.Counts(); after-before != 1 {
@@ -135,7 +142,7 @@ func TestPublicGivesWhatEverybodySeesWhoeverAsks(t *testing.T) {
 	_, want := f.fill(t, 100)
 	for _, viewer := range []social.Identity{{}, f.reader} {
 		got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
-			p, coverage, err := f.Public(t.Context(), viewer, cut)
+			p, coverage, err := f.Public(t.Context(), viewer, everything, cut)
 			if coverage.Asked != servicetest.Partitions || coverage.Answered != coverage.Asked {
 				t.Errorf("coverage %+v", coverage)
 			}
@@ -150,18 +157,18 @@ func TestPublicGivesWhatEverybodySeesWhoeverAsks(t *testing.T) {
 func TestHomeNeedsALogInAndGoodCuts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if _, err := f.Home(t.Context(), social.Identity{}, social.Cut{}); social.KindOf(err) != social.Unauthenticated {
+	if _, err := f.Home(t.Context(), social.Identity{}, everything, social.Cut{}); social.KindOf(err) != social.Unauthenticated {
 		t.Errorf("anonymous: %v", err)
 	}
-	if _, err := f.Home(t.Context(), f.reader, social.Cut{Cursor: "x"}); social.KindOf(err) != social.Invalid {
+	if _, err := f.Home(t.Context(), f.reader, everything, social.Cut{Cursor: "x"}); social.KindOf(err) != social.Invalid {
 		t.Errorf("garbage cursor: %v", err)
 	}
-	if p, err := f.Home(t.Context(), f.reader, social.Cut{}); err != nil || p.Items == nil || p.Next != "" {
+	if p, err := f.Home(t.Context(), f.reader, everything, social.Cut{}); err != nil || p.Items == nil || p.Next != "" {
 		t.Errorf("an empty home: %+v, %v", p, err)
 	}
 	f.put(t, schema.Home(f.reader.User, social.NewID(1, time.UnixMilli(2)))) // what was cached is outdated
 	f.rows.Fail(func([]store.Key, bool) error { return store.ErrUnavailable })
-	if _, err := f.Home(t.Context(), f.reader, social.Cut{}); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := f.Home(t.Context(), f.reader, everything, social.Cut{}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("unreachable: %v", err)
 	}
 }
@@ -176,7 +183,7 @@ func TestTheNewestPageIsServedFromMemoryUntilHomeChanges(t *testing.T) {
 		f.put(t, schema.Home(f.reader.User, id))
 	}
 	newest := func() []string {
-		p, err := f.Home(t.Context(), f.reader, social.Cut{Limit: 2})
+		p, err := f.Home(t.Context(), f.reader, everything, social.Cut{Limit: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,5 +206,130 @@ func TestTheNewestPageIsServedFromMemoryUntilHomeChanges(t *testing.T) {
 	f.put(t, schema.Home(f.reader.User, late))
 	if got := newest(); !slices.Equal(got, []string{late, ids[0]}) {
 		t.Errorf("after a new entry home begins %v", got)
+	}
+}
+
+// TestPagesGoBothWays walks down, then up again by prev, and sees on each page what
+// it saw on the way down. What came meanwhile is found at the top.
+func TestPagesGoBothWays(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	want, _ := f.fill(t, 100)
+	home := func(cursor string) (ids []string, p social.Page[json.RawMessage]) {
+		p, err := f.Home(t.Context(), f.reader, everything, social.Cut{Cursor: cursor, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, raw := range p.Items {
+			ids = append(ids, string(raw))
+		}
+		return ids, p
+	}
+	var down [][]string
+	var last social.Page[json.RawMessage]
+	for cursor, more := "", true; more; cursor, more = last.Next, last.Next != "" {
+		var ids []string
+		ids, last = home(cursor)
+		down = append(down, ids)
+	}
+	if got := slices.Concat(down...); !slices.Equal(got, want) {
+		t.Fatalf("%d posts on the way down, want %d", len(got), len(want))
+	}
+	late := social.NewID(3, time.UnixMilli(5000))
+	f.posts[late] = ""
+	f.put(t, schema.Home(f.reader.User, late))
+	var up []string
+	for {
+		ids, p := home(last.Prev)
+		if len(ids) == 0 {
+			if p.Prev != last.Prev {
+				t.Errorf("where nothing is newer, prev is %q after %q", p.Prev, last.Prev)
+			}
+			break
+		}
+		below := append(slices.Clone(up), down[len(down)-1]...)
+		if older, _ := home(p.Next); !slices.Equal(older, below[:len(older)]) || len(older) == 0 {
+			t.Errorf("below a page on the way up lies %v, want %v", older, below)
+		}
+		up, last = append(ids, up...), p
+	}
+	above := append([]string{late}, want[:len(want)-len(down[len(down)-1])]...)
+	if !slices.Equal(up, above) {
+		t.Errorf("on the way up %d posts, want %d", len(up), len(above))
+	}
+}
+
+func TestAPageIsBoundedByTimesInEitherDirection(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var want []string // of the times 1020 to 1039
+	for i := range 60 {
+		id := social.NewID(uint16(i*1000), time.UnixMilli(int64(1000+i)))
+		f.put(t, schema.Home(f.reader.User, id))
+		f.posts[id] = ""
+		if i >= 20 && i < 40 {
+			want = append([]string{id}, want...)
+		}
+	}
+	span := social.PostFilter{Since: time.UnixMilli(1020), Until: time.UnixMilli(1040)}
+	get := func(cut social.Cut) (social.Page[json.RawMessage], error) {
+		return f.Home(t.Context(), f.reader, span, cut)
+	}
+	for _, limit := range []int{1, 7, 40} {
+		if got := all(t, get, limit); !slices.Equal(got, want) {
+			t.Errorf("by %d: %v, want %v", limit, got, want)
+		}
+	}
+	newer, err := get(social.Cut{Cursor: "~" + social.NewID(0, time.UnixMilli(1000)), Limit: 5})
+	if err != nil || len(newer.Items) != 5 || string(newer.Items[4]) != want[19] {
+		t.Errorf("the first of the span: %s, %v", newer.Items, err)
+	}
+	newer, err = get(social.Cut{Cursor: "~" + want[2], Limit: 5})
+	if err != nil || len(newer.Items) != 2 || string(newer.Items[0]) != want[0] {
+		t.Errorf("the last of the span: %s, %v", newer.Items, err)
+	}
+}
+
+func TestATagOrMentionsTimelineShowsWhatTheReaderMaySee(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var tagged, mentions []string
+	for i, viewer := range []string{"", f.reader.User, "another"} {
+		id := social.NewID(uint16(i), time.UnixMilli(int64(1000+i)))
+		f.posts[id] = viewer
+		f.put(t, schema.Tagged("größe", id))
+		f.put(t, schema.Mentioned(f.reader.User, id))
+		if viewer == "" {
+			tagged = append(tagged, id)
+		}
+		if viewer != "another" {
+			mentions = append([]string{id}, mentions...)
+		}
+	}
+	if got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
+		return f.Tagged(t.Context(), f.reader, "#GRÖSSE", everything, cut)
+	}, 10); got != nil {
+		t.Errorf("another spelling: %v", got)
+	}
+	if got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
+		return f.Tagged(t.Context(), f.reader, "#GRÖßE", everything, cut)
+	}, 10); !slices.Equal(got, tagged) {
+		t.Errorf("tagged %v, want %v", got, tagged)
+	}
+	if got := all(t, func(cut social.Cut) (social.Page[json.RawMessage], error) {
+		return f.Mentions(t.Context(), f.reader, everything, cut)
+	}, 10); !slices.Equal(got, mentions) {
+		t.Errorf("mentions %v, want %v", got, mentions)
+	}
+	if _, err := f.Mentions(t.Context(), social.Identity{}, everything, social.Cut{}); social.KindOf(err) != social.Unauthenticated {
+		t.Errorf("anonymous: %v", err)
+	}
+	if _, err := f.Tagged(t.Context(), f.reader, "not a tag", everything, social.Cut{}); social.KindOf(err) != social.Invalid {
+		t.Errorf("not a tag: %v", err)
+	}
+	for _, cursor := range []string{"~", "~x", "x", "~~"} {
+		if _, err := f.Home(t.Context(), f.reader, everything, social.Cut{Cursor: cursor}); social.KindOf(err) != social.Invalid {
+			t.Errorf("cursor %q: %v", cursor, err)
+		}
 	}
 }

@@ -18,7 +18,8 @@ func FuzzOpenToken(f *testing.F) {
 	}
 	expires := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	who := social.Identity{User: "01ARZ3NDEKTSV4RRFFQ69G5FAV", TokenID: "token", Expires: expires}
-	f.Add(issue(key, who))
+	f.Add(issue(key, grant{who, ""}))
+	f.Add(issue(key, grant{who, "second"}))
 	f.Add("v4.local.AAAA")
 	f.Add("v4.public.")
 	f.Fuzz(func(t *testing.T, token string) {

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"grapevine/crdt"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
 )
 
-// abandonedAfter is how long a claim holds while the account that it was made
-// for does not come into being, as when a node died in the middle of a sign-up.
+// abandonedAfter is how long a claim holds while the account that it was made for
+// does not come to bear the name, as when a node died in the middle of a sign-up or
+// of a renaming.
 const abandonedAfter = time.Minute
 
 // cutName gives the username in a ref of the form @name.
@@ -56,7 +58,11 @@ func (s *Service) claimant(ctx context.Context, name string) (string, error) {
 func (s *Service) IDs(ctx context.Context, names []string) ([]string, error) {
 	keys := make([]store.Key, len(names))
 	for i, name := range names {
-		keys[i] = schema.Name(name)
+		if validName(name) {
+			keys[i] = schema.Name(name)
+		} else {
+			keys[i] = schema.Name("") // nobody's
+		}
 	}
 	rows, err := s.rows.GetMany(ctx, keys)
 	if err != nil {
@@ -100,11 +106,15 @@ func (s *Service) succeed(ctx context.Context, name, user string) error {
 	if s.now().Sub(first.Time.Time()) < abandonedAfter {
 		return taken(name)
 	}
-	account, err := s.rows.GetMany(confirm, []store.Key{schema.User(holder), schema.Credential(holder)})
+	account, err := s.rows.GetMany(confirm, []store.Key{schema.User(holder), schema.Credential(holder), schema.FormerName(holder, name)})
 	if err != nil {
 		return err
 	}
-	if account[0].Exists() || account[1].Exists() {
+	bears, err := bearsName(holder, name, account)
+	if err != nil {
+		return err
+	}
+	if bears {
 		return taken(name)
 	}
 	_, err = s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
@@ -115,6 +125,16 @@ func (s *Service) succeed(ctx context.Context, name, user string) error {
 		return taken(name)
 	}
 	return err
+}
+
+// bearsName says whether an account, given its user row, its credential and its row
+// for the name as a former one, bears the name, or will release it by itself.
+func bearsName(user, name string, account []crdt.Row) (bool, error) {
+	if !account[0].Exists() || account[2].Exists() {
+		return account[1].Exists(), nil
+	}
+	u, err := schema.DecodeUser(user, account[0])
+	return u.Username == name, err
 }
 
 // release gives a claim back that no account came of.

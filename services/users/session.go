@@ -35,7 +35,7 @@ func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session,
 	if err := s.open(ctx, u, phc); err != nil {
 		return social.Session{}, err
 	}
-	return s.session(patched(u, social.UserPatch{})), nil
+	return s.session(patched(u, social.UserPatch{}), ""), nil
 }
 
 // open writes the account whose name was claimed. A failure after which the
@@ -46,15 +46,20 @@ func (s *Service) open(ctx context.Context, u social.User, phc string) error {
 		{Key: schema.User(u.ID), Op: store.Put, Value: schema.EncodeUser(u)},
 		{Key: schema.Credential(u.ID), Op: store.Put, Value: schema.EncodeCredential(u.Username, phc)},
 	}})
-	if err == nil {
-		return nil
+	if err != nil {
+		err = fmt.Errorf("write user %s: %w", u.ID, err)
 	}
-	err = fmt.Errorf("write user %s: %w", u.ID, err)
+	return s.giveBack(ctx, u.Username, err)
+}
+
+// giveBack releases a claim when the write that it was made for has certainly
+// failed. It gives that write's error.
+func (s *Service) giveBack(ctx context.Context, name string, err error) error {
 	if errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace) {
 		// The request may have ended; the name must not stay behind for that.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 		defer cancel()
-		err = errors.Join(err, s.release(ctx, u.Username))
+		err = errors.Join(err, s.release(ctx, name))
 	}
 	return err
 }
@@ -64,7 +69,7 @@ func (s *Service) open(ctx context.Context, u social.User, phc string) error {
 func (s *Service) LogIn(ctx context.Context, username, password string) (social.Session, error) {
 	// What could not have been set is not hashed, nor does its refusal depend on
 	// whether the name exists.
-	if validatePassword(password) != nil {
+	if validatePassword("password", password) != nil {
 		return social.Session{}, errWrongLogin
 	}
 	a, err := schema.Confirm(ctx, func(ctx context.Context) (account, error) {
@@ -73,22 +78,22 @@ func (s *Service) LogIn(ctx context.Context, username, password string) (social.
 	if err != nil && social.KindOf(err) != social.NotFound {
 		return social.Session{}, err
 	}
-	ok, err := s.passwords.verify(ctx, password, a.phc)
+	ok, err := s.passwords.verify(ctx, password, a.PHC)
 	if err != nil {
 		return social.Session{}, err
 	}
 	if !ok {
 		return social.Session{}, errWrongLogin
 	}
-	return s.session(a.user), nil
+	return s.session(a.user, a.Generation), nil
 }
 
 var errWrongLogin = social.Errorf(social.Unauthenticated, "the username or the password is wrong")
 
-// account is a user and the hash of its password.
+// account is a user with what proves its owner.
 type account struct {
 	user social.User
-	phc  string
+	schema.CredentialRecord
 }
 
 // account gives the account that holds a name.
@@ -108,16 +113,19 @@ func (s *Service) account(ctx context.Context, name string) (account, error) {
 	if err != nil {
 		return account{}, err
 	}
+	if u.Username != name {
+		return account{}, noUser("@" + name)
+	}
 	credential, err := schema.DecodeCredential(rows[1])
-	return account{u, credential.PHC}, err
+	return account{u, credential}, err
 }
 
-// session issues a token for a user.
-func (s *Service) session(u social.User) social.Session {
+// session issues a token of a generation for a user.
+func (s *Service) session(u social.User, generation string) social.Session {
 	now := s.now()
 	slot, _ := social.SlotOf(u.ID)
 	who := social.Identity{User: u.ID, TokenID: social.NewID(slot, now), Expires: now.Add(tokenLife).UTC().Truncate(time.Second)}
-	return social.Session{Token: issue(s.key, who), ExpiresAt: who.Expires, User: u}
+	return social.Session{Token: issue(s.key, grant{who, generation}), ExpiresAt: who.Expires, User: u}
 }
 
 // sweep is how many revocations of a user a log-out looks at to remove those of

@@ -10,6 +10,10 @@
 // and has not logged it out is read from the user's partition; while no owner of
 // that can be reached, a valid token is accepted: the API stays available, and a
 // logged-out token lives at most until its expiry.
+//
+// A token belongs to the generation of tokens in which it was issued. A new
+// password, and logging out everywhere, begin another, and all tokens of the
+// earlier ones die, whatever the clocks of the nodes say.
 package users
 
 import (
@@ -102,7 +106,11 @@ func (s *Service) find(ctx context.Context, ref string) (social.User, error) {
 	case err != nil:
 		return social.User{}, fmt.Errorf("read user %s: %w", id, err)
 	}
-	return schema.DecodeUser(id, row)
+	u, err := schema.DecodeUser(id, row)
+	if name, isName := cutName(ref); err == nil && isName && name != u.Username {
+		return social.User{}, noUser(ref) // a claim that is being made or released
+	}
+	return u, err
 }
 
 // lookUp gives the id in a ref, without asking whether such a user exists.
@@ -149,19 +157,19 @@ func decodeAll(ids []string, rows []crdt.Row) ([]social.User, error) {
 	return users, nil
 }
 
-// List returns all users, newest first.
-func (s *Service) List(ctx context.Context, cut social.Cut) (social.Page[social.User], error) {
+// List returns all users, newest first, and of how many partitions.
+func (s *Service) List(ctx context.Context, cut social.Cut) (social.Page[social.User], store.Coverage, error) {
 	page := social.Page[social.User]{Items: []social.User{}}
 	cut, err := schema.Verify(cut)
 	if err != nil {
-		return page, err
+		return page, store.Coverage{}, err
 	}
 	// One more than is shown tells whether there is a next page.
-	entries, _, err := s.rows.ScanIndex(ctx, store.IndexRange{
+	entries, coverage, err := s.rows.ScanIndex(ctx, store.IndexRange{
 		Family: schema.FamilyUser, After: cut.Cursor, Reverse: true, Limit: cut.Limit + 1,
 	})
 	if err != nil {
-		return page, fmt.Errorf("list users: %w", err)
+		return page, coverage, fmt.Errorf("list users: %w", err)
 	}
 	if len(entries) > cut.Limit {
 		entries = entries[:cut.Limit]
@@ -170,50 +178,11 @@ func (s *Service) List(ctx context.Context, cut social.Cut) (social.Page[social.
 	for _, e := range entries {
 		u, err := schema.DecodeUser(e.Key.Sort, e.Row)
 		if err != nil {
-			return page, err
+			return page, coverage, err
 		}
 		page.Items = append(page.Items, u)
 	}
-	return page, nil
-}
-
-// Update changes the profile of who, whom ref must name.
-func (s *Service) Update(ctx context.Context, who social.Identity, ref string, patch social.UserPatch) (social.User, error) {
-	if err := validatePatch(patch); err != nil {
-		return social.User{}, err
-	}
-	u, err := s.own(ctx, who, ref)
-	if err != nil {
-		return social.User{}, err
-	}
-	var fields []store.FieldValue
-	if patch.DisplayName != nil {
-		fields = append(fields, store.FieldValue{ID: schema.FieldDisplayName, Value: []byte(*patch.DisplayName)})
-	}
-	if patch.Bio != nil {
-		fields = append(fields, store.FieldValue{ID: schema.FieldBio, Value: []byte(*patch.Bio)})
-	}
-	// A patch without fields is sent all the same: the reply tells its copies.
-	_, err = s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
-		{Key: schema.User(u.ID), Op: store.Update, If: store.IfExists, Fields: fields},
-	}})
-	if err != nil {
-		return social.User{}, fmt.Errorf("update user %s: %w", u.ID, behind(err))
-	}
-	return patched(u, patch), nil
-}
-
-func patched(u social.User, patch social.UserPatch) social.User {
-	if patch.DisplayName != nil {
-		u.DisplayName = *patch.DisplayName
-	}
-	if u.DisplayName == "" {
-		u.DisplayName = u.Username
-	}
-	if patch.Bio != nil {
-		u.Bio = *patch.Bio
-	}
-	return u
+	return page, coverage, nil
 }
 
 // Delete ends the account of who, whom ref must name. The account and its tokens

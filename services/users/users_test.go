@@ -335,9 +335,9 @@ func TestListGivesAllUsersNewestFirst(t *testing.T) {
 	var got []string
 	cut := social.Cut{Limit: 3}
 	for {
-		page, err := f.List(t.Context(), cut)
-		if err != nil {
-			t.Fatal(err)
+		page, coverage, err := f.List(t.Context(), cut)
+		if err != nil || coverage.Answered != coverage.Asked {
+			t.Fatal(coverage, err)
 		}
 		for _, u := range page.Items {
 			got = append(got, u.Username)

@@ -1,0 +1,198 @@
+package fanout
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"grapevine/crdt"
+	"grapevine/services/schema"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// link lists a post, or not, beside homes: with its tags, with whom it mentions,
+// and under what it answers.
+func (d *derivation) link(ctx context.Context, author, id string, row crdt.Row, listed bool) error {
+	links, err := schema.DecodeLinks(row)
+	if err != nil {
+		return err
+	}
+	var keys []store.Key
+	for _, tag := range links.Tags {
+		keys = append(keys, schema.Tagged(tag, id))
+	}
+	for _, user := range links.Mentions {
+		if user != author {
+			keys = append(keys, schema.Mentioned(user, id))
+		}
+	}
+	if links.ReplyTo != "" {
+		keys = append(keys, schema.Reply(links.ReplyTo, id))
+	}
+	for _, k := range keys {
+		if err := d.add(ctx, present(k, listed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdraw ends what follows from a post in other slots, and what others did with
+// it. The author post row and the edits, which tell what that is, are the caller's
+// to remove when it is acknowledged.
+func (d *derivation) withdraw(ctx context.Context, author, id string, row crdt.Row) error {
+	audience, err := schema.DecodeAudience(row)
+	if err != nil {
+		return err
+	}
+	if err := d.deliver(ctx, author, id, audience, false); err != nil {
+		return err
+	}
+	if err := d.link(ctx, author, id, row, false); err != nil {
+		return err
+	}
+	tags, err := d.editedTags(id)
+	if err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		if err := d.add(ctx, present(schema.Tagged(tag, id), false)); err != nil {
+			return err
+		}
+	}
+	for _, family := range []store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply} {
+		err := d.each(family, id, func(e store.Entry) error { return d.detach(ctx, e.Key) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bury removes the rows of a post that told what followed from it.
+func (d *derivation) bury(ctx context.Context, author, id string) error {
+	err := d.each(schema.FamilyEdit, id, func(e store.Entry) error { return d.detach(ctx, e.Key) })
+	if err != nil {
+		return err
+	}
+	return d.add(ctx, present(schema.AuthorPost(author, id), false))
+}
+
+// mark makes the post's side of a like or a repost what the user's is. Of two
+// reposts, made on two sides of a split, the earlier stays.
+func (d *derivation) mark(ctx context.Context, k store.Key, row crdt.Row) error {
+	user, post, _ := schema.Split(k)
+	beside := schema.Like(post, user)
+	if k.Family == schema.FamilyReposted {
+		beside = schema.Repost(post, user)
+		if first, _ := row.First(); len(row.Births) > 1 {
+			for _, later := range row.Births {
+				if later.Dot == first.Dot {
+					continue
+				}
+				if err := d.add(ctx, schema.PostRemoval(user, string(later.Value))...); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return d.add(ctx, present(beside, row.Exists()))
+}
+
+// attached ends what came to lie beside a post when that was gone already:
+// whichever of the two this node hears of later meets the other.
+func (d *derivation) attached(ctx context.Context, k store.Key, row crdt.Row) error {
+	if !row.Exists() {
+		return nil
+	}
+	id, _, _ := schema.Split(k)
+	post, err := d.rows.Get(d.reads, schema.Post(id))
+	if errors.Is(err, store.ErrNotFound) {
+		if post, err = d.surely(schema.Post(id)); err == nil && !post.Exists() {
+			return d.detach(ctx, k)
+		}
+	}
+	if err != nil || k.Family != schema.FamilyEdit {
+		return err
+	}
+	return d.retag(ctx, id, post)
+}
+
+// detach removes a row beside a post, and what it is the other side of.
+func (d *derivation) detach(ctx context.Context, k store.Key) error {
+	post, other, _ := schema.Split(k)
+	ms := []store.Mutation{present(k, false)}
+	switch k.Family {
+	case schema.FamilyLike:
+		ms = append(ms, present(schema.Liked(other, post), false))
+	case schema.FamilyRepost:
+		row, err := d.rows.Get(d.reads, schema.Reposted(other, post))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		ms = append(ms, schema.RepostRemoval(other, post, row)...)
+	}
+	return d.add(ctx, ms...)
+}
+
+// retag makes the tags that an edited post is listed with those of its present
+// text.
+func (d *derivation) retag(ctx context.Context, id string, row crdt.Row) error {
+	p, err := schema.DecodePost(id, row)
+	if err != nil || p.Visibility != social.Public {
+		return err
+	}
+	text, err := schema.OriginalText(row)
+	if err != nil {
+		return err
+	}
+	ever, err := d.editedTags(id)
+	if err != nil {
+		return err
+	}
+	var ms []store.Mutation
+	for _, tag := range slices.Compact(slices.Sorted(slices.Values(append(ever, social.Tags(text)...)))) {
+		ms = append(ms, present(schema.Tagged(tag, id), slices.Contains(p.Tags, tag)))
+	}
+	if len(ms) == 0 {
+		return nil
+	}
+	if ms, err = d.lacking(ms); err != nil { // most edits leave most tags
+		return err
+	}
+	return d.add(ctx, ms...)
+}
+
+// editedTags gives the tags that the edits of a post ever gave it.
+func (d *derivation) editedTags(id string) ([]string, error) {
+	var tags []string
+	err := d.each(schema.FamilyEdit, id, func(e store.Entry) error {
+		edit, err := schema.DecodeEdit(e.Row)
+		for _, tag := range social.Tags(edit.Text) {
+			if !slices.Contains(tags, tag) {
+				tags = append(tags, tag)
+			}
+		}
+		return err
+	})
+	return tags, err
+}
+
+// departMarks ends what a deleted account did with the posts of others.
+func (d *derivation) departMarks(ctx context.Context, user string) error {
+	for _, family := range []store.Family{schema.FamilyLiked, schema.FamilyReposted} {
+		err := d.each(family, user, func(e store.Entry) error {
+			post := schema.Other(e.Key)
+			beside := schema.Like(post, user)
+			if family == schema.FamilyReposted {
+				beside = schema.Repost(post, user)
+			}
+			return d.add(ctx, present(beside, false), present(e.Key, false))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
