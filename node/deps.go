@@ -10,6 +10,7 @@ import (
 	"grapevine/crdt/causal"
 	"grapevine/node/config"
 	"grapevine/p2p"
+	"grapevine/services/search/text"
 	"grapevine/services/users"
 	"grapevine/store"
 	"grapevine/store/ring"
@@ -24,6 +25,8 @@ type Deps struct {
 	Members     p2p.Members
 	Secret      config.Secret
 
+	// Index keeps the words of posts and names for searches; nil means in memory.
+	Index text.Engine
 	// Rejoins says that this node has been a member of a cluster: with an empty disk
 	// it is to find that one again, not to found another.
 	Rejoins bool

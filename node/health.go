@@ -11,6 +11,7 @@ import (
 	"grapevine/node/client"
 	"grapevine/p2p"
 	"grapevine/store/replica"
+	"grapevine/store/ring"
 )
 
 // Health implements httpapi.Cluster.
@@ -171,9 +172,27 @@ func (c *cluster) judge(h *client.Health, down []absence, unserved int) {
 			Do:   "start the owners or mend the links to them; the writes are then handed over by themselves",
 		})
 	}
+	if c.unjoined() {
+		worse(client.HealthDegraded, client.HealthProblem{
+			What: "this node is alone in its cluster, though it was to join others",
+			Do:   "see that a node of --join runs and has the same secret; a node that has begun a cluster of its own joins another only with an empty --data directory; one that is to be alone is started without --join",
+		})
+	}
 	if h.Engine.ReadOnly {
 		worse(client.HealthFailing, client.HealthProblem{What: "the disk is nearly full: this node takes no writes", Do: "free space in the file system of --data"})
 	}
+}
+
+// unjoined says whether the node was told to join others and is the only member of
+// its ring: it has begun a cluster of its own before, or all others have left.
+func (c *cluster) unjoined() bool {
+	view := c.store.View()
+	if len(c.cfg.Join) == 0 || view == nil {
+		return false
+	}
+	return !slices.ContainsFunc(view.Members(), func(m ring.Member) bool {
+		return m.Node != c.deps.Transport.Self() && m.State != ring.Gone
+	})
 }
 
 // version names the build: the module's version, and the commit it was made of

@@ -19,6 +19,7 @@ import (
 	"grapevine/p2p"
 	"grapevine/p2p/libp2pnet"
 	"grapevine/p2p/swim"
+	"grapevine/services/search/scorch"
 	"grapevine/store/badgerdb"
 )
 
@@ -65,6 +66,12 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 	}
 	m.parts.add("the engine", db.Close)
 	m.engine, deps.Engine = db, db
+	index, err := scorch.Open(filepath.Join(cfg.Data, "search"), log)
+	if err != nil {
+		return err
+	}
+	m.parts.add("the files of the search index", index.Close)
+	deps.Index = index
 	if m.listener, err = net.Listen("tcp", cfg.HTTP); err != nil {
 		return fmt.Errorf("--http: %w", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"grapevine/services/graph"
 	"grapevine/services/posts"
 	"grapevine/services/schema"
+	"grapevine/services/takeout"
 	"grapevine/services/timeline"
 	"grapevine/services/users"
 	"grapevine/store"
@@ -92,7 +93,11 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("users: %w", err)
 	}
-	texts, err := posts.New(posts.Config{Rows: n.store, Users: accounts, Now: n.deps.Now, Current: n.store.Current})
+	relations, err := graph.New(graph.Config{Rows: n.store, Users: accounts, Now: n.deps.Now, Current: n.store.Current})
+	if err != nil {
+		return fmt.Errorf("graph: %w", err)
+	}
+	texts, err := posts.New(posts.Config{Rows: n.store, Users: accounts, Relations: relations, Now: n.deps.Now, Current: n.store.Current})
 	if err != nil {
 		return fmt.Errorf("posts: %w", err)
 	}
@@ -100,14 +105,16 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("timelines: %w", err)
 	}
-	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, texts.Invalidate, timelines.Invalidate})
+	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, relations.Invalidate, texts.Invalidate, timelines.Invalidate})
 	if err := n.startFanout(metrics); err != nil {
 		return err
 	}
 	api := httpapi.Config{
-		Users: accounts, Graph: graph.New(n.store, accounts), Posts: texts, Timelines: timelines,
+		Users: accounts, Graph: relations, Posts: texts, Timelines: timelines,
+		Search:  n.startSearch(metrics, texts, accounts, relations),
+		Takeout: takeout.New(accounts, texts, relations, n.deps.Now),
 		Cluster: (*cluster)(n), Backups: (*backups)(n), OperatorToken: n.deps.Secret.OperatorToken(),
-		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight,
+		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight, SignUpsPerMinute: n.cfg.SignUpsPerMinute,
 	}
 	if n.cfg.UnsafeFaults && n.deps.Block != nil {
 		api.Faults = (*faults)(n)

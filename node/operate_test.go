@@ -3,6 +3,7 @@ package node_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,46 @@ func TestTheNextNodeMayBeRestartedOnceAllOwnersAreUpAndCaughtUp(t *testing.T) {
 		s.restartable(0, "")
 		if !s.nodes[2].Active() {
 			t.Error("a node may be restarted though another has not caught up")
+		}
+	})
+}
+
+func TestNoNodeMayBeRestartedWhileADiskIsFull(t *testing.T) {
+	simulate(t, 3, lan, func(s *simulation) {
+		s.restartable(0, "")
+		s.nodes[2].db.Fill(true)
+		s.restartable(2, "node node-c takes no writes: its disk is nearly full")
+		s.restartable(0, "node node-c is catching up")
+		s.nodes[2].db.Fill(false)
+		s.restartable(2, "")
+		s.restartable(0, "")
+	})
+}
+
+func TestANodeThatWasToJoinAndIsAloneSaysSo(t *testing.T) {
+	simulate(t, 2, lan, func(s *simulation) {
+		alone := func() bool {
+			var h client.Health
+			s.expect(http.StatusOK, 1, nil, "GET", "/v1/cluster/health", nil, &h)
+			return slices.ContainsFunc(h.Problems, func(p client.HealthProblem) bool {
+				return strings.HasPrefix(p.What, "this node is alone in its cluster") && strings.Contains(p.Do, "--join")
+			})
+		}
+		if alone() {
+			t.Error("said of one of two")
+		}
+		s.crash(0)
+		if alone() {
+			t.Error("said of one whose cluster is down")
+		}
+		s.eventually("the other is forgotten", func() error {
+			if code := s.do(1, root(), "POST", "/v1/cluster/forget/node-a", nil, nil); code != http.StatusOK && code != http.StatusAccepted {
+				return fmt.Errorf("forget: %d", code)
+			}
+			return nil
+		})
+		if !alone() {
+			t.Error("not said of the only one")
 		}
 	})
 }

@@ -100,6 +100,9 @@ func (n *Node) answerStanding(context.Context, p2p.NodeID, []byte) ([]byte, erro
 	self := n.deps.Transport.Self()
 	status := n.store.Status()
 	out := make(standing, (len(status)+7)/8)
+	if n.deps.Engine.Stats().ReadOnly {
+		return out, nil // it falls behind: what is written now is not here
+	}
 	for i, p := range status {
 		if p.CaughtUp && slices.Contains(p.Owners, self) {
 			out[i/8] |= 1 << (i % 8)
@@ -166,6 +169,9 @@ func (c *cluster) unspared(status []replica.PartitionStatus) []string {
 				faults[fault] = true
 			}
 		}
+	}
+	if c.deps.Engine.Stats().ReadOnly {
+		faults[fmt.Sprintf("node %s takes no writes: its disk is nearly full", self.Short())] = true
 	}
 	out := []string{}
 	if lone > 0 {

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/url"
-	"strconv"
 	"time"
 
 	"grapevine/services/social"
@@ -12,7 +11,7 @@ import (
 
 // SignUp is the body of POST /v1/users.
 type SignUp struct {
-	Username    string `json:"username" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" doc:"Letters, digits and _; upper case is folded."`
+	Username    string `json:"username" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" doc:"Letters of ASCII, digits and _; upper case is folded. Names that would pass for those who run the service, such as admin, are reserved."`
 	Password    string `json:"password" minLength:"8" maxLength:"256"`
 	DisplayName string `json:"display_name,omitempty" maxLength:"64" doc:"The username when empty."`
 	Bio         string `json:"bio,omitempty" maxLength:"500"`
@@ -39,8 +38,30 @@ type Login struct {
 // UserPatch is the body of PATCH /v1/users/{user}. Fields left out stay as they
 // are.
 type UserPatch struct {
-	DisplayName *string `json:"display_name,omitempty" maxLength:"64"`
+	Username    *string `json:"username,omitempty" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" doc:"Another name for the account, as in a sign-up."`
+	DisplayName *string `json:"display_name,omitempty" maxLength:"64" doc:"The username when empty."`
 	Bio         *string `json:"bio,omitempty" maxLength:"500"`
+	Avatar      *string `json:"avatar,omitempty" maxLength:"500" doc:"An https URL, or an id of letters, digits and . _ ~ - of a picture kept elsewhere; none when empty."`
+}
+
+// Account is an account by itself, not as one of a list. Notices are for its owner.
+type Account struct {
+	social.User
+	social.RelationCounts
+	Notices []social.Notice `json:"notices,omitempty" nullable:"false" doc:"What the system did to your account, newest first, until you dismiss it."`
+}
+
+// UsersPage is a page of all accounts, with how many partitions of the cluster had a
+// say in it.
+type UsersPage struct {
+	social.Page[social.User]
+	Coverage store.Coverage `json:"coverage" doc:"How complete the page is, in partitions."`
+}
+
+// NewPassword is the body of PUT /v1/users/{user}/password.
+type NewPassword struct {
+	Current string `json:"current_password" minLength:"1" maxLength:"256"`
+	New     string `json:"new_password" minLength:"8" maxLength:"256"`
 }
 
 // NewPost is the body of POST /v1/posts. Key, when not empty, is sent as the
@@ -80,14 +101,35 @@ func (c *Client) LogOut(ctx context.Context) error {
 	return c.call(ctx, "DELETE", "/v1/sessions/current", nil, nil)
 }
 
+// LogOutEverywhere ends all sessions of the client's account.
+func (c *Client) LogOutEverywhere(ctx context.Context) error {
+	return c.call(ctx, "DELETE", "/v1/sessions", nil, nil)
+}
+
+// SetPassword changes the password of the client's own account and ends all its
+// sessions, the client's too.
+func (c *Client) SetPassword(ctx context.Context, ref string, in NewPassword) error {
+	return c.call(ctx, "PUT", userPath(ref)+"/password", in, nil)
+}
+
 // User gives an account by its id or @name.
 func (c *Client) User(ctx context.Context, ref string) (out social.User, err error) {
 	return out, c.call(ctx, "GET", userPath(ref), nil, &out)
 }
 
+// Account gives the client's own account, with its notices.
+func (c *Client) Account(ctx context.Context, ref string) (out Account, err error) {
+	return out, c.call(ctx, "GET", userPath(ref), nil, &out)
+}
+
+// DismissNotice removes a notice from the client's own account.
+func (c *Client) DismissNotice(ctx context.Context, ref, notice string) error {
+	return c.call(ctx, "DELETE", userPath(ref)+"/notices/"+url.PathEscape(notice), nil, nil)
+}
+
 // Users lists all accounts.
-func (c *Client) Users(ctx context.Context, cut social.Cut) (social.Page[social.User], error) {
-	return list[social.User](ctx, c, "/v1/users", cut)
+func (c *Client) Users(ctx context.Context, cut social.Cut) (out UsersPage, err error) {
+	return out, c.call(ctx, "GET", "/v1/users"+cutQuery(cut), nil, &out)
 }
 
 // UpdateUser changes the client's own account.
@@ -98,31 +140,6 @@ func (c *Client) UpdateUser(ctx context.Context, ref string, in UserPatch) (out 
 // DeleteUser deletes the client's own account.
 func (c *Client) DeleteUser(ctx context.Context, ref string) error {
 	return c.call(ctx, "DELETE", userPath(ref), nil, nil)
-}
-
-// Follow makes the client's own account follow another.
-func (c *Client) Follow(ctx context.Context, ref, other string) error {
-	return c.call(ctx, "PUT", userPath(ref)+"/following/"+url.PathEscape(other), nil, nil)
-}
-
-// Unfollow ends a follow.
-func (c *Client) Unfollow(ctx context.Context, ref, other string) error {
-	return c.call(ctx, "DELETE", userPath(ref)+"/following/"+url.PathEscape(other), nil, nil)
-}
-
-// Following lists whom an account follows.
-func (c *Client) Following(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error) {
-	return list[social.User](ctx, c, userPath(ref)+"/following", cut)
-}
-
-// Followers lists who follows an account.
-func (c *Client) Followers(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error) {
-	return list[social.User](ctx, c, userPath(ref)+"/followers", cut)
-}
-
-// Friends lists the accounts that an account follows and that follow it.
-func (c *Client) Friends(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error) {
-	return list[social.User](ctx, c, userPath(ref)+"/friends", cut)
 }
 
 // Post publishes a post.
@@ -145,21 +162,6 @@ func (c *Client) DeletePost(ctx context.Context, id string) error {
 	return c.call(ctx, "DELETE", postPath(id), nil, nil)
 }
 
-// UserPosts lists an account's posts, newest first.
-func (c *Client) UserPosts(ctx context.Context, ref string, cut social.Cut) (social.Page[social.Post], error) {
-	return list[social.Post](ctx, c, userPath(ref)+"/posts", cut)
-}
-
-// Home lists the posts of those whom the client's account follows, newest first.
-func (c *Client) Home(ctx context.Context, cut social.Cut) (social.Page[social.Post], error) {
-	return list[social.Post](ctx, c, "/v1/timelines/home", cut)
-}
-
-// Public lists all public posts, newest first.
-func (c *Client) Public(ctx context.Context, cut social.Cut) (out PublicPage, err error) {
-	return out, c.call(ctx, "GET", "/v1/timelines/public"+cutQuery(cut), nil, &out)
-}
-
 func userPath(ref string) string { return "/v1/users/" + url.PathEscape(ref) }
 func postPath(id string) string  { return "/v1/posts/" + url.PathEscape(id) }
 
@@ -167,16 +169,4 @@ func list[T any](ctx context.Context, c *Client, path string, cut social.Cut) (o
 	return out, c.call(ctx, "GET", path+cutQuery(cut), nil, &out)
 }
 
-func cutQuery(cut social.Cut) string {
-	q := url.Values{}
-	if cut.Cursor != "" {
-		q.Set("cursor", cut.Cursor)
-	}
-	if cut.Limit != 0 {
-		q.Set("limit", strconv.Itoa(cut.Limit))
-	}
-	if len(q) == 0 {
-		return ""
-	}
-	return "?" + q.Encode()
-}
+func cutQuery(cut social.Cut) string { return postQuery(cut, nil) }

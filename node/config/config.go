@@ -34,6 +34,8 @@ type Config struct {
 	PartitionBits int `default:"8" placeholder:"B" help:"The ring is cut into 2^B partitions, fixed when the cluster is made. (${default})"`
 	MaxInFlight   int `default:"1024" placeholder:"N" help:"Requests served at once; more are told to try again. (${default})"`
 
+	SignUpsPerMinute int `name:"signups-per-minute" default:"0" placeholder:"N" help:"Accounts that can be made here from one client address in a minute; 0 sets no bound. Set it when strangers reach the API. (${default})"`
+
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"Least level that is logged: ${enum}. (${default})"`
 	LogFormat string `enum:"text,json" default:"text" placeholder:"FORMAT" help:"How the log is written on standard error: ${enum}. (${default})"`
 
@@ -58,6 +60,7 @@ const (
 	MaxPartitionBits = 12
 	MaxZone          = 32 // bytes
 	maxInFlight      = 1 << 16
+	maxSignUps       = 1_000_000
 )
 
 // Default gives the defaults of the command line with ports of the system's
@@ -96,6 +99,7 @@ func (c Config) Verify() error {
 	wrong(c.Copies < 1 || c.Copies > MaxCopies, "copies", "%d must be 1 to %d; 3 survives the loss of two disks", c.Copies, MaxCopies)
 	wrong(c.PartitionBits < 0 || c.PartitionBits > MaxPartitionBits, "partition-bits", "%d must be 0 to %d; 8 makes 256 partitions", c.PartitionBits, MaxPartitionBits)
 	wrong(c.MaxInFlight < 1 || c.MaxInFlight > maxInFlight, "max-in-flight", "%d must be 1 to %d", c.MaxInFlight, maxInFlight)
+	wrong(c.SignUpsPerMinute < 0 || c.SignUpsPerMinute > maxSignUps, "signups-per-minute", "%d must be 0 to %d; 0 sets no bound", c.SignUpsPerMinute, maxSignUps)
 	_, known := levels[c.LogLevel]
 	wrong(!known, "log-level", "%q must be debug, info, warn or error", c.LogLevel)
 	wrong(c.LogFormat != "text" && c.LogFormat != "json", "log-format", "%q must be text or json", c.LogFormat)

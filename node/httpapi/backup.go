@@ -46,8 +46,9 @@ func (a *api) backupRoutes() {
 		return &huma.Param{Name: name, In: "query", Description: doc, Required: required, Schema: s}
 	}
 	text, flag := &huma.Schema{Type: huma.TypeString}, &huma.Schema{Type: huma.TypeBoolean}
-	a.stream(a.backup, huma.Operation{
-		OperationID: "backup", Method: http.MethodGet, Path: backupPath,
+	tags := []string{"cluster"}
+	a.stream(operator, a.backup, huma.Operation{
+		OperationID: "backup", Method: http.MethodGet, Path: backupPath, Tags: tags,
 		Summary:     "Stream partitions that this node holds, for a backup",
 		Description: "Each partition is as of one moment and ends with a count of its rows; a stream that breaks off is cut. 503 when this node does not own the first or has not caught up with it. `grapevine backup` makes a file of such streams.",
 		Parameters: []*huma.Param{
@@ -60,8 +61,8 @@ func (a *api) backupRoutes() {
 		Errors: []int{http.StatusNotFound},
 	})
 	restored := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[client.Restored](), true, "")
-	a.stream(a.restore, huma.Operation{
-		OperationID: "restore", Method: http.MethodPost, Path: restorePath,
+	a.stream(operator, a.restore, huma.Operation{
+		OperationID: "restore", Method: http.MethodPost, Path: restorePath, Tags: tags,
 		Summary:     "Write a block of a backup into the cluster",
 		Description: "Rows that exist are passed over, so a block may be sent again. 409 when the cluster has users, unless resume is set. `grapevine restore` sends the blocks of a file.",
 		Parameters: []*huma.Param{
@@ -75,12 +76,12 @@ func (a *api) backupRoutes() {
 	})
 }
 
-// stream mounts and documents an operator's handler that is not of huma.
-func (a *api) stream(h func(*exchange) error, op huma.Operation) {
-	op.Tags, op.DefaultStatus = []string{"cluster"}, http.StatusOK
-	describe(&op, operator)
+// stream mounts and documents a handler that is not of huma.
+func (a *api) stream(need access, h func(*exchange) error, op huma.Operation) {
+	op.DefaultStatus = http.StatusOK
+	describe(&op, need)
 	problem := &huma.MediaType{Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[client.Problem](), true, "")}
-	for _, status := range append(op.Errors, usualErrors(&op, operator, op.RequestBody != nil)...) {
+	for _, status := range append(op.Errors, usualErrors(&op, need, op.RequestBody != nil)...) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: http.StatusText(status), Content: map[string]*huma.MediaType{problemJSON: problem},
 		}
@@ -88,7 +89,7 @@ func (a *api) stream(h func(*exchange) error, op huma.Operation) {
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(_ http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
-		if f := x.identify(operator, r.Header.Get("Authorization")); f != nil {
+		if f := x.identify(need, r.Header.Get("Authorization")); f != nil {
 			writeFault(x, f)
 			return
 		}

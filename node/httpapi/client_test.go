@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"grapevine/node/client"
 	"grapevine/services/social"
@@ -42,17 +44,87 @@ func TestTheClientSpeaksEveryRoute(t *testing.T) {
 		"Users":      func() error { p, err := c.Users(ctx, cut); return got(err, len(p.Items) == 1 && p.Next == "more") },
 		"UpdateUser": func() error { u, err := c.UpdateUser(ctx, aliceID, client.UserPatch{}); return got(err, u == alice) },
 		"DeleteUser": func() error { return c.DeleteUser(ctx, aliceID) },
-		"Follow":     func() error { return c.Follow(ctx, "@alice", "@bob") },
-		"Unfollow":   func() error { return c.Unfollow(ctx, "@alice", "@bob") },
-		"Following":  func() error { p, err := c.Following(ctx, "@alice", cut); return got(err, p.Items != nil) },
-		"Followers":  func() error { p, err := c.Followers(ctx, "@alice", cut); return got(err, p.Items != nil) },
-		"Friends":    func() error { p, err := c.Friends(ctx, "@alice", cut); return got(err, p.Items != nil) },
-		"Post":       func() error { p, err := c.Post(ctx, client.NewPost{Text: "x"}); return got(err, p.ID == postID) },
-		"GetPost":    func() error { p, err := c.GetPost(ctx, postID); return got(err, p.Text == hello.Text) },
-		"EditPost":   func() error { p, err := c.EditPost(ctx, postID, "y"); return got(err, p.ID == postID) },
-		"DeletePost": func() error { return c.DeletePost(ctx, postID) },
-		"UserPosts":  func() error { p, err := c.UserPosts(ctx, "@alice", cut); return got(err, len(p.Items) == 1) },
-		"Home":       func() error { p, err := c.Home(ctx, cut); return got(err, len(p.Items) == 2 && p.Next == `n"1`) },
+		"Account": func() error {
+			a, err := c.Account(ctx, "@alice")
+			return got(err, a.ID == aliceID && a.Followers == 2 && len(a.Notices) == 1 && a.Notices[0].OldUsername == "alice")
+		},
+		"DismissNotice": func() error { return c.DismissNotice(ctx, "@alice", postID) },
+		"SetPassword": func() error {
+			return c.SetPassword(ctx, "@alice", client.NewPassword{Current: "correct horse", New: "battery staple"})
+		},
+		"LogOutEverywhere": func() error { return c.LogOutEverywhere(ctx) },
+		"Export": func() error {
+			var b strings.Builder
+			return got(c.Export(ctx, "@alice", &b), b.String() == "{}\n")
+		},
+		"Import": func() error {
+			_, err := c.Import(ctx, "@alice", strings.NewReader("{}"))
+			return err
+		},
+		"Follow":    func() error { return c.Follow(ctx, "@alice", "@bob") },
+		"Unfollow":  func() error { return c.Unfollow(ctx, "@alice", "@bob") },
+		"Following": func() error { p, err := c.Following(ctx, "@alice", cut); return got(err, p.Items != nil) },
+		"Followers": func() error { p, err := c.Followers(ctx, "@alice", cut); return got(err, p.Items != nil) },
+		"Friends":   func() error { p, err := c.Friends(ctx, "@alice", cut); return got(err, p.Items != nil) },
+		"Mutuals": func() error {
+			_, err := c.Mutuals(ctx, "@alice", "a b/c", cut)
+			return got(err, w.refs[1] == "a b/c" && w.cut == cut)
+		},
+		"Suggestions": func() error {
+			p, err := c.Suggestions(ctx, "@alice", cut)
+			return got(err, p.Items[0].User == alice && p.Items[0].Reason.Count == 1)
+		},
+		"Path":     func() error { p, err := c.Path(ctx, "@alice", "@bob"); return got(err, p.Path[0] == alice) },
+		"Relation": func() error { r, err := c.Relation(ctx, "@alice", "@bob"); return got(err, r.Following) },
+		"Befriend": func() error {
+			b, err := c.Befriend(ctx, "@alice", "@bob")
+			return got(err, b.State == social.Requested)
+		},
+		"Unfriend": func() error { return c.Unfriend(ctx, "@alice", "@bob") },
+		"FriendRequests": func() error {
+			p, err := c.FriendRequests(ctx, "@alice", social.Outgoing, cut)
+			return got(err, p.Items[0] == alice && w.cut == cut)
+		},
+		"BlockUser":   func() error { return c.BlockUser(ctx, "@alice", "@bob") },
+		"UnblockUser": func() error { return c.UnblockUser(ctx, "@alice", "@bob") },
+		"Blocks":      func() error { p, err := c.Blocks(ctx, "@alice", cut); return got(err, p.Items[0] == alice) },
+		"MuteUser":    func() error { return c.MuteUser(ctx, "@alice", "@bob") },
+		"UnmuteUser":  func() error { return c.UnmuteUser(ctx, "@alice", "@bob") },
+		"Mutes":       func() error { p, err := c.Mutes(ctx, "@alice", cut); return got(err, p.Items[0] == alice) },
+		"Post":        func() error { p, err := c.Post(ctx, client.NewPost{Text: "x"}); return got(err, p.ID == postID) },
+		"GetPost":     func() error { p, err := c.GetPost(ctx, postID); return got(err, p.Text == hello.Text) },
+		"EditPost":    func() error { p, err := c.EditPost(ctx, postID, "y"); return got(err, p.ID == postID) },
+		"DeletePost":  func() error { return c.DeletePost(ctx, postID) },
+		"UserPosts":   func() error { p, err := c.UserPosts(ctx, "@alice", cut); return got(err, len(p.Items) == 1) },
+		"Like":        func() error { return c.Like(ctx, postID) },
+		"Unlike":      func() error { return c.Unlike(ctx, postID) },
+		"Likes":       func() error { p, err := c.Likes(ctx, postID, cut); return got(err, p.Items[0] == alice) },
+		"Repost":      func() error { return c.Repost(ctx, postID) },
+		"Unrepost":    func() error { return c.Unrepost(ctx, postID) },
+		"Reposts":     func() error { p, err := c.Reposts(ctx, postID, cut); return got(err, p.Items[0] == alice) },
+		"Thread": func() error {
+			p, err := c.Thread(ctx, postID, cut)
+			return got(err, len(p.Ancestors) == 2 && p.Post.ID == postID && p.Next == "n.1")
+		},
+		"PostHistory": func() error {
+			p, err := c.PostHistory(ctx, postID, cut)
+			return got(err, p.Items[0] == social.PostVersion{Text: "first", At: madeAt})
+		},
+		"Mentions": func() error { p, err := c.Mentions(ctx, cut); return got(err, len(p.Items) == 1) },
+		"Tagged": func() error {
+			replies := true
+			only := social.PostFilter{Author: "@a b", Since: madeAt, Until: madeAt.Add(time.Nanosecond), Replies: &replies}
+			p, err := c.Tagged(ctx, "größe/", cut, only)
+			return got(err, len(p.Items) == 1 && w.refs[0] == "größe/" && reflect.DeepEqual(w.only, only) && w.cut == cut)
+		},
+		"HomeFiltered": func() error {
+			_, err := c.Home(ctx, cut, social.PostFilter{Author: "@a", Tag: "t"})
+			return got(err, w.only == social.PostFilter{Author: "@a", Tag: "t"})
+		},
+		"Home": func() error {
+			p, err := c.Home(ctx, cut)
+			return got(err, len(p.Items) == 2 && p.Next == `n"1` && p.Prev == `p"1`)
+		},
 		"Public": func() error {
 			p, err := c.Public(ctx, cut)
 			return got(err, p.Items != nil && p.Coverage.Answered == 250)

@@ -39,6 +39,7 @@ var (
 	tooLarge     = class{http.StatusRequestEntityTooLarge, "too-large", "Too large", false}
 	notJSON      = class{http.StatusUnsupportedMediaType, "unsupported-media-type", "Not JSON", false}
 	invalid      = class{http.StatusUnprocessableEntity, "invalid", "Invalid input", false}
+	rateLimited  = class{http.StatusTooManyRequests, "rate-limited", "Too many attempts", false}
 	canceled     = class{499, "canceled", "The client went away", false}
 	internal     = class{http.StatusInternalServerError, "internal", "Internal error", false}
 	overloaded   = class{http.StatusServiceUnavailable, "overloaded", "Too busy", true}

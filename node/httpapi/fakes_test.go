@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -39,11 +40,13 @@ type world struct {
 	blocked []string
 	changes client.Changes
 
-	who  social.Identity
-	refs []string // of users and posts
-	cut  social.Cut
-	new  social.NewPost
-	req  *store.Request
+	who    social.Identity
+	refs   []string // of users and posts
+	cut    social.Cut
+	only   social.PostFilter
+	new    social.NewPost
+	search social.Search
+	req    *store.Request
 }
 
 func (w *world) do(ctx context.Context, who social.Identity, cut social.Cut) error {
@@ -62,6 +65,12 @@ func (w *world) write(ctx context.Context, who social.Identity) error {
 // named notes what a call is about.
 func (w *world) named(refs ...string) *world {
 	w.refs = refs
+	return w
+}
+
+// filtered notes which posts a call wants.
+func (w *world) filtered(only social.PostFilter) *world {
+	w.only = only
 	return w
 }
 
@@ -97,8 +106,36 @@ func (f fakeUsers) Update(ctx context.Context, who social.Identity, ref string, 
 func (f fakeUsers) Delete(ctx context.Context, who social.Identity, ref string) error {
 	return f.named(ref).write(ctx, who)
 }
-func (f fakeUsers) List(ctx context.Context, cut social.Cut) (social.Page[social.User], error) {
-	return social.Page[social.User]{Items: []social.User{alice}, Next: "more"}, f.do(ctx, social.Identity{}, cut)
+func (f fakeUsers) List(ctx context.Context, cut social.Cut) (social.Page[social.User], store.Coverage, error) {
+	return social.Page[social.User]{Items: []social.User{alice}, Next: "more"}, store.Coverage{Asked: 256, Answered: 250}, f.do(ctx, social.Identity{}, cut)
+}
+func (f fakeUsers) SetPassword(ctx context.Context, who social.Identity, ref, current, next string) error {
+	return f.named(ref).write(ctx, who)
+}
+func (f fakeUsers) LogOutEverywhere(ctx context.Context, who social.Identity) error {
+	return f.write(ctx, who)
+}
+func (f fakeUsers) Notices(context.Context, social.Identity) ([]social.Notice, error) {
+	return []social.Notice{{ID: postID, Kind: social.NoticeRenamed, At: madeAt, OldUsername: "alice", NewUsername: "alice_0"}}, nil
+}
+func (f fakeUsers) Dismiss(ctx context.Context, who social.Identity, ref, notice string) error {
+	return f.named(ref, notice).write(ctx, who)
+}
+
+type fakeTakeout struct{ *world }
+
+func (f fakeTakeout) Export(ctx context.Context, w io.Writer, who social.Identity, ref string) error {
+	if err := f.named(ref).do(ctx, who, social.Cut{}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "{}\n")
+	return err
+}
+func (f fakeTakeout) Import(ctx context.Context, r io.Reader, who social.Identity, ref string) (social.Imported, error) {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return social.Imported{}, err
+	}
+	return social.Imported{Skipped: []social.Skip{}}, f.named(ref).write(ctx, who)
 }
 
 type fakeGraph struct{ *world }
@@ -117,6 +154,52 @@ func (f fakeGraph) Following(ctx context.Context, ref string, cut social.Cut) (s
 }
 func (f fakeGraph) Followers(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error) {
 	return f.list(ctx, ref, cut)
+}
+func (f fakeGraph) Mutuals(ctx context.Context, ref, other string, cut social.Cut) (social.Page[social.User], error) {
+	return social.Page[social.User]{}, f.named(ref, other).do(ctx, social.Identity{}, cut)
+}
+func (f fakeGraph) Suggestions(ctx context.Context, viewer social.Identity, ref string, cut social.Cut) (social.Page[social.Suggestion], error) {
+	because := social.SuggestionCause{Common: []string{"alice"}, Count: 1}
+	return social.Page[social.Suggestion]{Items: []social.Suggestion{{User: alice, Reason: because}}}, f.named(ref).do(ctx, viewer, cut)
+}
+func (f fakeGraph) Path(ctx context.Context, ref, other string) ([]social.User, error) {
+	return []social.User{alice}, f.named(ref, other).do(ctx, social.Identity{}, social.Cut{})
+}
+func (f fakeGraph) Counts(context.Context, string) (social.RelationCounts, error) {
+	return social.RelationCounts{Following: 1, Followers: 2, Friends: 1}, nil
+}
+func (f fakeGraph) Befriend(ctx context.Context, who social.Identity, ref, friend string) (social.Friendship, error) {
+	return social.Requested, f.named(ref).write(ctx, who)
+}
+func (f fakeGraph) Unfriend(ctx context.Context, who social.Identity, ref, other string) error {
+	return f.Follow(ctx, who, ref, other)
+}
+func (f fakeGraph) private(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error) {
+	return social.Page[social.User]{Items: []social.User{alice}}, f.named(ref).do(ctx, who, cut)
+}
+func (f fakeGraph) Requests(ctx context.Context, who social.Identity, ref string, _ social.RequestDirection, cut social.Cut) (social.Page[social.User], error) {
+	return f.private(ctx, who, ref, cut)
+}
+func (f fakeGraph) Relation(ctx context.Context, who social.Identity, ref, other string) (social.Relation, error) {
+	return social.Relation{Following: true}, f.named(ref, other).do(ctx, who, social.Cut{})
+}
+func (f fakeGraph) Block(ctx context.Context, who social.Identity, ref, other string) error {
+	return f.Follow(ctx, who, ref, other)
+}
+func (f fakeGraph) Unblock(ctx context.Context, who social.Identity, ref, other string) error {
+	return f.Follow(ctx, who, ref, other)
+}
+func (f fakeGraph) Blocks(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error) {
+	return f.private(ctx, who, ref, cut)
+}
+func (f fakeGraph) Mute(ctx context.Context, who social.Identity, ref, other string) error {
+	return f.Follow(ctx, who, ref, other)
+}
+func (f fakeGraph) Unmute(ctx context.Context, who social.Identity, ref, other string) error {
+	return f.Follow(ctx, who, ref, other)
+}
+func (f fakeGraph) Mutes(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error) {
+	return f.private(ctx, who, ref, cut)
 }
 func (f fakeGraph) Friends(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error) {
 	return f.list(ctx, ref, cut)
@@ -137,17 +220,49 @@ func (f fakePosts) Edit(ctx context.Context, who social.Identity, id, _ string) 
 func (f fakePosts) Delete(ctx context.Context, who social.Identity, id string) error {
 	return f.named(id).write(ctx, who)
 }
-func (f fakePosts) ByAuthor(ctx context.Context, viewer social.Identity, ref string, cut social.Cut) (social.Page[json.RawMessage], error) {
-	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello()}}, f.named(ref).do(ctx, viewer, cut)
+func (f fakePosts) ByAuthor(ctx context.Context, viewer social.Identity, ref string, only social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello()}}, f.named(ref).filtered(only).do(ctx, viewer, cut)
+}
+func (f fakePosts) Like(ctx context.Context, who social.Identity, id string) error {
+	return f.named(id).write(ctx, who)
+}
+func (f fakePosts) Unlike(ctx context.Context, who social.Identity, id string) error {
+	return f.named(id).write(ctx, who)
+}
+func (f fakePosts) Repost(ctx context.Context, who social.Identity, id string) error {
+	return f.named(id).write(ctx, who)
+}
+func (f fakePosts) Unrepost(ctx context.Context, who social.Identity, id string) error {
+	return f.named(id).write(ctx, who)
+}
+func (f fakePosts) Likes(ctx context.Context, viewer social.Identity, id string, cut social.Cut) (social.Page[social.User], error) {
+	return social.Page[social.User]{Items: []social.User{alice}}, f.named(id).do(ctx, viewer, cut)
+}
+func (f fakePosts) Reposts(ctx context.Context, viewer social.Identity, id string, cut social.Cut) (social.Page[social.User], error) {
+	return social.Page[social.User]{Items: []social.User{alice}}, f.named(id).do(ctx, viewer, cut)
+}
+func (f fakePosts) Thread(ctx context.Context, viewer social.Identity, id string, cut social.Cut) (social.Thread[json.RawMessage], error) {
+	return social.Thread[json.RawMessage]{
+		Ancestors: []json.RawMessage{encodedHello(), encodedHello()}, Post: encodedHello(), Next: "n.1",
+	}, f.named(id).do(ctx, viewer, cut)
+}
+func (f fakePosts) History(ctx context.Context, viewer social.Identity, id string, cut social.Cut) (social.Page[social.PostVersion], error) {
+	return social.Page[social.PostVersion]{Items: []social.PostVersion{{Text: "first", At: madeAt}}}, f.named(id).do(ctx, viewer, cut)
 }
 
 type fakeTimelines struct{ *world }
 
-func (f fakeTimelines) Home(ctx context.Context, who social.Identity, cut social.Cut) (social.Page[json.RawMessage], error) {
-	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello(), encodedHello()}, Next: "n\"1"}, f.do(ctx, who, cut)
+func (f fakeTimelines) Home(ctx context.Context, who social.Identity, only social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello(), encodedHello()}, Next: "n\"1", Prev: "p\"1"}, f.filtered(only).do(ctx, who, cut)
 }
-func (f fakeTimelines) Public(ctx context.Context, viewer social.Identity, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error) {
-	return social.Page[json.RawMessage]{}, store.Coverage{Asked: 256, Answered: 250}, f.do(ctx, viewer, cut)
+func (f fakeTimelines) Mentions(ctx context.Context, who social.Identity, only social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello()}}, f.filtered(only).do(ctx, who, cut)
+}
+func (f fakeTimelines) Tagged(ctx context.Context, viewer social.Identity, tag string, only social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error) {
+	return social.Page[json.RawMessage]{Items: []json.RawMessage{encodedHello()}}, f.named(tag).filtered(only).do(ctx, viewer, cut)
+}
+func (f fakeTimelines) Public(ctx context.Context, viewer social.Identity, only social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error) {
+	return social.Page[json.RawMessage]{}, store.Coverage{Asked: 256, Answered: 250}, f.filtered(only).do(ctx, viewer, cut)
 }
 
 type fakeCluster struct{ *world }
@@ -199,7 +314,7 @@ func newAPI(t testing.TB, change func(*Config)) (*api, *world) {
 	t.Helper()
 	w := &world{ready: true}
 	c := Config{
-		Users: fakeUsers{w}, Graph: fakeGraph{w}, Posts: fakePosts{w}, Timelines: fakeTimelines{w},
+		Users: fakeUsers{w}, Graph: fakeGraph{w}, Posts: fakePosts{w}, Timelines: fakeTimelines{w}, Takeout: fakeTakeout{w}, Search: fakeSearch{w},
 		Cluster: fakeCluster{w}, Backups: fakeBackups{w}, OperatorToken: opToken, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {

@@ -20,6 +20,10 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/v1/posts?durability=2", "", "", "application/json", `{"text":"hello"}`)
 	f.Add("PATCH", "/v1/posts/"+postID, "", "", "application/json", `{"text":"bye"}`)
 	f.Add("DELETE", "/v1/users/me?consistency=quorum", "AQ", "", "", "")
+	f.Add("POST", "/v1/users/@alice/friends", session, "key", "application/json", `{"friend":"@bob"}`)
+	f.Add("PUT", "/v1/users/@alice/blocks/@bob?durability=all", session, "", "", "")
+	f.Add("GET", "/v1/users/@alice/friend-requests?direction=out&limit=1", session, "", "", "")
+	f.Add("GET", "/v1/users/@alice/suggestions?cursor=2-"+postID, "", "", "", "")
 	f.Add("GET", "/v1/users/%zz/followers", "", "", "", "")
 	a, _ := newAPI(f, nil)
 	f.Fuzz(func(t *testing.T, method, target, session, key, contentType, body string) {

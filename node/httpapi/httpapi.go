@@ -22,13 +22,15 @@ import (
 
 //go:generate go test -run TestTheCommittedOpenAPIDocumentIsCurrent -update .
 
-// Config is what the API needs. Users, Graph, Posts, Timelines, Cluster, Backups
-// and OperatorToken are required.
+// Config is what the API needs. Users, Graph, Posts, Timelines, Search, Takeout,
+// Cluster, Backups and OperatorToken are required.
 type Config struct {
 	Users     Users
 	Graph     Graph
 	Posts     Posts
 	Timelines Timelines
+	Search    Search
+	Takeout   Takeout
 	Cluster   Cluster
 	Backups   Backups
 	// Faults, when not nil, mounts POST /v1/unsafe/faults.
@@ -45,6 +47,9 @@ type Config struct {
 	// still coming; DefaultMaxInFlight when 0. Probes and metrics are served beyond
 	// it.
 	MaxInFlight int
+	// SignUpsPerMinute bounds the accounts made from one client address; 0 bounds
+	// nothing.
+	SignUpsPerMinute int
 	// Timeout bounds the time of a request, DefaultTimeout when 0.
 	Timeout time.Duration
 }
@@ -66,13 +71,15 @@ type api struct {
 	openapi  func() ([]byte, error) // made when it is first asked for
 	inFlight gate
 	bodies   gate // requests whose bodies are being read
+	limits   *limits
 }
 
 // New makes the handler of a node's HTTP API. It fails when the API's metrics
 // are already registered with Config.Metrics.
 func New(c Config) (http.Handler, error) {
-	a := &api{Config: c, mux: http.NewServeMux()}
+	a := &api{Config: c, mux: http.NewServeMux(), limits: newLimits(c.SignUpsPerMinute)}
 	a.setDefaults()
+	exactNames()
 	m, err := newMetrics(a.Metrics, func() float64 { return float64(a.inFlight.inside.Load()) })
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: registering metrics: %w", err)
@@ -102,9 +109,14 @@ func (a *api) setDefaults() {
 func (a *api) routes() {
 	a.userRoutes()
 	a.sessionRoutes()
+	a.takeoutRoutes()
 	a.followRoutes()
+	a.friendRoutes()
+	a.blockRoutes()
 	a.postRoutes()
+	a.markRoutes()
 	a.timelineRoutes()
+	a.searchRoutes()
 	a.clusterRoutes()
 	a.planRoutes()
 	a.operateRoutes()

@@ -102,11 +102,16 @@ func (x *exchange) readWishes() *fault {
 	return nil
 }
 
+// isUpload tells the requests whose bodies have bounds of their own.
+func isUpload(r *http.Request) bool {
+	return r.URL.Path == restorePath || r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/import")
+}
+
 // readBody reads the body whole, within its bounds, and checks that it is text:
 // encoding/json would replace what is not and change the client's words.
 func (x *exchange) readBody() *fault {
-	if x.r.Body == nil || x.r.Body == http.NoBody || x.r.URL.Path == restorePath {
-		return nil // the latter has bounds of its own
+	if x.r.Body == nil || x.r.Body == http.NoBody || isUpload(x.r) {
+		return nil
 	}
 	// Those whose bodies are slow to come keep out one another, and no readers.
 	if !x.api.bodies.enter(x.api.MaxInFlight) {
@@ -115,7 +120,7 @@ func (x *exchange) readBody() *fault {
 	defer x.api.bodies.leave()
 	if x.r.ContentLength > MaxBody {
 		x.Header().Set("Connection", "close")
-		return bodyTooLarge()
+		return bodyTooLarge(MaxBody)
 	}
 	// A ResponseWriter without deadlines is not one of net/http's server.
 	connection := http.NewResponseController(x.ResponseWriter)
@@ -143,7 +148,7 @@ func bodyFault(err error) *fault {
 	var slow net.Error
 	switch {
 	case errors.As(err, &large):
-		return bodyTooLarge()
+		return bodyTooLarge(large.Limit)
 	case errors.As(err, &slow) && slow.Timeout():
 		return newFault(bodyTimeout, "", fmt.Sprintf("the body did not come within %s", bodyTime))
 	default:
@@ -151,6 +156,6 @@ func bodyFault(err error) *fault {
 	}
 }
 
-func bodyTooLarge() *fault {
-	return newFault(tooLarge, "", fmt.Sprintf("a body has at most %d bytes", MaxBody))
+func bodyTooLarge(most int64) *fault {
+	return newFault(tooLarge, "", fmt.Sprintf("the body of this request has at most %d bytes", most))
 }

@@ -93,11 +93,13 @@ func target(path, value string) string {
 }
 
 var bodies = map[string]any{
-	"sign-up":     client.SignUp{Username: "alice", Password: "correct horse", Bio: "b"},
-	"log-in":      client.Login{Username: "alice", Password: "correct horse"},
-	"update-user": client.UserPatch{},
-	"create-post": client.NewPost{Text: "hello"},
-	"edit-post":   client.PostPatch{Text: "hello again"},
+	"befriend":     client.NewFriend{Friend: "@bob"},
+	"sign-up":      client.SignUp{Username: "alice", Password: "correct horse", Bio: "b"},
+	"log-in":       client.Login{Username: "alice", Password: "correct horse"},
+	"update-user":  client.UserPatch{},
+	"set-password": client.NewPassword{Current: "correct horse", New: "battery staple"},
+	"create-post":  client.NewPost{Text: "hello"},
+	"edit-post":    client.PostPatch{Text: "hello again"},
 }
 
 func TestEveryDocumentedRouteAnswersAsDocumented(t *testing.T) {
@@ -244,6 +246,10 @@ func TestTheDocumentGivesTheBoundsOfTheDomain(t *testing.T) {
 		{"SignUp", "Password", "maxLength", social.MaxPassword},
 		{"SignUp", "DisplayName", "maxLength", social.MaxDisplayName},
 		{"SignUp", "Bio", "maxLength", social.MaxBio},
+		{"UserPatch", "Username", "maxLength", social.MaxUsername},
+		{"UserPatch", "Avatar", "maxLength", social.MaxAvatar},
+		{"NewPassword", "New", "minLength", social.MinPassword},
+		{"NewPassword", "New", "maxLength", social.MaxPassword},
 		{"UserPatch", "DisplayName", "maxLength", social.MaxDisplayName},
 		{"UserPatch", "Bio", "maxLength", social.MaxBio},
 		{"NewPost", "Text", "maxLength", social.MaxText},
@@ -252,7 +258,7 @@ func TestTheDocumentGivesTheBoundsOfTheDomain(t *testing.T) {
 		{"cut", "Limit", "default", social.DefaultPage},
 	} {
 		types := map[string]reflect.Type{
-			"SignUp": reflect.TypeFor[client.SignUp](), "UserPatch": reflect.TypeFor[client.UserPatch](),
+			"SignUp": reflect.TypeFor[client.SignUp](), "UserPatch": reflect.TypeFor[client.UserPatch](), "NewPassword": reflect.TypeFor[client.NewPassword](),
 			"NewPost": reflect.TypeFor[client.NewPost](), "PostPatch": reflect.TypeFor[client.PostPatch](),
 			"cut": reflect.TypeFor[Cut](),
 		}

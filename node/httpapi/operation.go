@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -36,6 +37,10 @@ func (a *api) humaConfig() huma.Config {
 		Transformers:  []huma.Transformer{transform},
 	}
 }
+
+// exactNames makes huma take the names of JSON members as they are spelled, as
+// encoding/json does not. Huma has one setting for the process.
+var exactNames = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
 
 // schemaName names the schema of Page[User] UserPage.
 func schemaName(t reflect.Type, hint string) string {

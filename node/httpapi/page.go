@@ -32,7 +32,7 @@ func replies[T any](a *api, op huma.Operation) huma.Operation {
 // embed, because huma does not look into an unexported one.
 type Cut struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"40" doc:"How many items a page has at most."`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"The next of the page before."`
+	Cursor string `query:"cursor" maxLength:"1024" doc:"The next of the page before, or, in lists of posts, the prev of the one after."`
 }
 
 func (c Cut) cut() social.Cut { return social.Cut{Cursor: c.Cursor, Limit: c.Limit} }
@@ -50,27 +50,39 @@ func page[T any](p social.Page[T], err error) (*pageReply[T], error) {
 // encodePage joins encoded items. Extra, when not empty, is further members of
 // the object, encoded, without the leading comma.
 func encodePage(p social.Page[json.RawMessage], extra string) []byte {
-	size := len(p.Next) + len(extra) + 32
+	size := len(p.Next) + len(p.Prev) + len(extra) + 48
 	for _, item := range p.Items {
 		size += len(item) + 1
 	}
 	b := append(make([]byte, 0, size), `{"items":[`...)
-	for i, item := range p.Items {
+	b = appendItems(b, p.Items)
+	b = append(b, ']')
+	b = appendText(b, "next", p.Next)
+	b = appendText(b, "prev", p.Prev)
+	if extra != "" {
+		b = append(append(b, ','), extra...)
+	}
+	return append(b, '}', '\n')
+}
+
+func appendItems(b []byte, items []json.RawMessage) []byte {
+	for i, item := range items {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, item...)
 	}
-	b = append(b, ']')
-	if p.Next != "" {
-		next, err := json.Marshal(p.Next)
-		if err != nil {
-			panic(err) // a string
-		}
-		b = append(append(b, `,"next":`...), next...)
+	return b
+}
+
+// appendText adds a member to an object that has one, unless it is empty.
+func appendText(b []byte, name, text string) []byte {
+	if text == "" {
+		return b
 	}
-	if extra != "" {
-		b = append(append(b, ','), extra...)
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string
 	}
-	return append(b, '}', '\n')
+	return append(append(b, `,"`+name+`":`...), encoded...)
 }

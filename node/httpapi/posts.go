@@ -42,10 +42,13 @@ func (a *api) postRoutes() {
 	})
 	register(a, visitor, replies[social.Page[social.Post]](a, huma.Operation{
 		OperationID: "list-user-posts", Method: http.MethodGet, Path: "/v1/users/{user}/posts", Tags: tags,
-		Summary: "List an account's posts, newest first",
-	}), func(ctx context.Context, in *RelationInput) (*rawReply, error) {
-		p, err := a.Posts.ByAuthor(ctx, viewer(ctx), in.User, in.cut())
-		return raw(encodePage(p, "")), err
+		Summary: "List an account's posts and reposts, newest first", Description: directions,
+	}), func(ctx context.Context, in *struct {
+		UserInput
+		PostSpan
+		TagFilter
+	}) (*rawReply, error) {
+		return pageOfPosts(a.Posts.ByAuthor(ctx, viewer(ctx), in.User, in.filter("", in.Tag), in.cut()))
 	})
 }
 

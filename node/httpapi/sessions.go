@@ -17,10 +17,19 @@ func (a *api) sessionRoutes() {
 	register(a, anyone, huma.Operation{
 		OperationID: "log-in", Method: http.MethodPost, Path: "/v1/sessions", Tags: tags,
 		Summary: "Log in", DefaultStatus: http.StatusCreated,
-		Errors: []int{http.StatusUnauthorized},
+		Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests},
 	}, func(ctx context.Context, in *struct{ Body client.Login }) (*sessionReply, error) {
-		s, err := a.Users.LogIn(ctx, in.Body.Username, in.Body.Password)
-		return &sessionReply{s}, err
+		var reply sessionReply
+		return &reply, a.guess(ctx, social.FoldName(in.Body.Username), func() (err error) {
+			reply.Body, err = a.Users.LogIn(ctx, in.Body.Username, in.Body.Password)
+			return err
+		})
+	})
+	register(a, account, huma.Operation{
+		OperationID: "log-out-everywhere", Method: http.MethodDelete, Path: "/v1/sessions", Tags: tags,
+		Summary: "End all sessions of the account, this one too", DefaultStatus: http.StatusNoContent,
+	}, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+		return nil, a.Users.LogOutEverywhere(ctx, viewer(ctx))
 	})
 	register(a, account, huma.Operation{
 		OperationID: "log-out", Method: http.MethodDelete, Path: "/v1/sessions/current", Tags: tags,
