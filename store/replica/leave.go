@@ -142,7 +142,12 @@ func (s *Store) areReady(peer p2p.NodeID, ps []store.Partition) bool {
 
 // concludeLeaving tells that this node has left once nothing is left to hand over,
 // and another member is known to have heard of it: gossip may not have told any.
+// Since it is gone from the ring no write begins here; those that had begun are let
+// pass first.
 func (s *Store) concludeLeaving() error {
+	if err := s.do(s.ctx, barrier(make(chan error, 1))); err != nil {
+		return err
+	}
 	heard := func(peer p2p.NodeID) bool { return s.exchangeRing(s.ctx, peer) == nil }
 	if s.owing() > 0 || !slices.ContainsFunc(s.peers(), heard) {
 		return nil

@@ -54,7 +54,7 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 				return err
 			})
 	}
-	if errors.Is(err, errAllAway) && !s.placement.Load().own[p] {
+	if errors.Is(err, errAllAway) && !s.placement.Load().own[p] && !s.leaving.begun() {
 		receipt, err = s.standIn(ctx, p, w, size, d, durability)
 	}
 	if err == nil || errors.Is(err, store.ErrDurability) || errors.Is(err, store.ErrExists) {
