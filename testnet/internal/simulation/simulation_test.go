@@ -25,7 +25,7 @@ func TestSchedule(t *testing.T) {
 }
 
 func TestInvariantsHoldUnderAnySchedule(t *testing.T) {
-	seeds := uint64(24)
+	seeds := uint64(16)
 	if testing.Short() {
 		seeds = 4
 	}
