@@ -32,7 +32,9 @@ func (w *world) bury() {
 			if n, _ := p.running(); n != nil {
 				w.trace.event("  %s has left", p.id)
 				w.stop(p)
+				w.roll.Lock()
 				p.gone = true
+				w.roll.Unlock()
 			}
 		default:
 			return

@@ -39,8 +39,9 @@ type world struct {
 	trace    *trace
 	options  simnet.Options
 	net      *simnet.Network
-	peers    []*peer // by number, from 1; used by the driver alone
-	values   int     // that were written
+	roll     sync.Mutex // guards peers and whether one is gone against the clients' looks
+	peers    []*peer    // by number, from 1; changed by the driver alone
+	values   int        // that were written
 
 	faulty    bool      // the network has faults
 	disturbed time.Time // until when it had
@@ -104,7 +105,9 @@ func (w *world) add() {
 		weight: 100, founds: number == 1, shown: shown{},
 	}
 	p.disk = w.newDisk(p)
+	w.roll.Lock()
 	w.peers = append(w.peers, p)
+	w.roll.Unlock()
 	w.start(p)
 }
 
@@ -114,6 +117,8 @@ func (w *world) newDisk(p *peer) *memdb.DB {
 
 // peer gives the peer of a number, nil when there is none or it has left.
 func (w *world) peer(number int) *peer {
+	w.roll.Lock()
+	defer w.roll.Unlock()
 	if number < 1 || number > len(w.peers) || w.peers[number-1].gone {
 		return nil
 	}
