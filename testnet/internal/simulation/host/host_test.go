@@ -3,6 +3,7 @@ package host
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"grapevine/testnet/internal/simulation"
 )
@@ -62,11 +63,18 @@ var mutations = []struct {
 	{"drop-marks-early", 3000},
 }
 
+// quickly is how many seeds a run that has less than an hour may take for one of
+// them.
+const quickly = 1000
+
 func TestTheSimulationNoticesWhatIsBrokenOnPurpose(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, Config{Mutations: true, Native: true})
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
+			if deadline, ok := t.Deadline(); ok && m.seeds > quickly && time.Until(deadline) < time.Hour {
+				t.Skip("it takes hundreds of seeds: go test -timeout 2h, or testnet simulate -mutation " + m.name)
+			}
 			for o := range h.Seeds(t.Context(), 0, m.seeds, 2, m.name) {
 				if o.Err != nil {
 					t.Fatal(o.Err)
