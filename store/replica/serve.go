@@ -24,6 +24,7 @@ type readRequest struct {
 	Wanted    []bool            `cbor:"6,keyasint,omitempty"` // partitions of Index
 	Needs     []partitionDemand `cbor:"7,keyasint,omitempty"`
 	Count     bool              `cbor:"8,keyasint,omitempty"` // of Range: its rows are counted, not sent
+	Seen      []byte            `cbor:"9,keyasint,omitempty"` // of Range: a vector; only what it lacks is sent
 }
 
 type partitionDemand struct {
@@ -36,6 +37,7 @@ type partitionDemand struct {
 type readReply struct {
 	Rows  [][]byte `cbor:"1,keyasint"`
 	Count int      `cbor:"2,keyasint,omitempty"`
+	Now   []byte   `cbor:"3,keyasint,omitempty"` // the vector beside which Seen was compared
 }
 
 // maxRead bounds the rows that one request may ask of another node.
@@ -61,9 +63,12 @@ func (s *Store) handleRead(ctx context.Context, _ p2p.NodeID, request readReques
 
 func (s *Store) handleRange(ctx context.Context, r store.Range, request readRequest) (reply readReply, err error) {
 	err = s.readHere(ctx, request.Partition, request.Demand, func() error {
-		if request.Count {
+		switch {
+		case request.Count:
 			reply.Count, err = s.countLocal(r)
-		} else {
+		case request.Seen != nil:
+			reply, err = s.handleNews(r, request)
+		default:
 			reply, err = entriesReply(s.scanLocal(r))
 		}
 		return err
