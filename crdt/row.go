@@ -139,6 +139,12 @@ func (r Row) Put(d causal.Dot, t hlc.Timestamp, value []byte) Row {
 // where there is nothing to end.
 func (r Row) Remove() Row { return Row{Removed: r.births()} }
 
+// EndingOnly is the change r with what it ends narrowed to the given births.
+func (r Row) EndingOnly(births []causal.Dot) Row {
+	r.Removed = slices.DeleteFunc(slices.Clone(r.Removed), func(d causal.Dot) bool { return !slices.Contains(births, d) })
+	return r
+}
+
 // Update is the change that writes a field under r's latest birth. It is the
 // zero Row when r does not exist. The field's time exceeds that of what r shows
 // there, whatever t is: a writer whose clock lags behind another's must not lose

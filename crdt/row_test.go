@@ -225,3 +225,15 @@ func BenchmarkConsumeRow(b *testing.B) {
 		}
 	}
 }
+
+func TestARemoveThatNamesBirthsLeavesOthers(t *testing.T) {
+	mine, others := causal.Dot{Replica: 1, Seq: 1}, causal.Dot{Replica: 2, Seq: 1}
+	row := crdt.Merge(crdt.Row{}.Put(mine, 1, nil), causal.Nothing{}, crdt.Row{}.Put(others, 1, nil), causal.Nothing{})
+	row = crdt.Merge(row, causal.Nothing{}, row.Remove().EndingOnly([]causal.Dot{mine, {Replica: 3, Seq: 1}}), causal.Nothing{})
+	if len(row.Births) != 1 || row.Births[0].Dot != others {
+		t.Errorf("births %v are left", row.Births)
+	}
+	if removed := row.Remove(); !removed.EndingOnly(nil).IsZero() || len(removed.Removed) != 1 {
+		t.Errorf("narrowed to nothing, %v still ends something, or its source was changed", removed)
+	}
+}

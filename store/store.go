@@ -115,6 +115,10 @@ type CountDelta struct {
 
 // Mutation changes one row. Value is for Put, Fields for Put and Update, Counts
 // for Add; no field and no counter comes twice.
+//
+// Ends, when not nil, narrows what a Put or a Remove ends, of what the coordinator
+// sees, to these births: those that the caller decided on. Others may have come
+// since.
 type Mutation struct {
 	Key    Key
 	Op     Op
@@ -122,6 +126,7 @@ type Mutation struct {
 	Value  []byte
 	Fields []FieldValue
 	Counts []CountDelta
+	Ends   []causal.Dot
 }
 
 // Write is a set of mutations in one partition, applied atomically. Serial asks

@@ -25,7 +25,12 @@ func (d *derivation) account(ctx context.Context, user string, row crdt.Row) err
 		return d.entitle(ctx, user, credential.Username)
 	}
 	steps := []func(context.Context, string) error{d.departPosts, d.departMarks, d.departFollows, d.departRelations, d.departRest}
-	if err := d.releaseName(ctx, credential.Username, user); err != nil {
+	// No majority is waited for: a claim that is not known here counts as abandoned.
+	name, err := d.rows.Get(d.reads, schema.Name(credential.Username))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := d.endClaims(ctx, credential.Username, claimsOf(name, user)); err != nil {
 		return err
 	}
 	for _, step := range steps {
@@ -37,23 +42,6 @@ func (d *derivation) account(ctx context.Context, user string, row crdt.Row) err
 		return err
 	}
 	return d.add(ctx, present(schema.Credential(user), false))
-}
-
-// releaseName ends a user's claim to a name, if it holds it.
-func (d *derivation) releaseName(ctx context.Context, name, user string) error {
-	key := schema.Name(name)
-	row, err := d.rows.Get(d.reads, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if first, _ := row.First(); string(first.Value) != user {
-		return nil
-	}
-	_, err = d.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{present(key, false)}})
-	return err
 }
 
 // departPosts ends the posts: first what is read, then what follows from it, and
@@ -89,7 +77,7 @@ func (d *derivation) departFollows(ctx context.Context, user string) error {
 
 func (d *derivation) departRest(ctx context.Context, user string) error {
 	err := d.each(schema.FamilyFormerName, user, func(e store.Entry) error {
-		return d.former(ctx, user, schema.Other(e.Key), true)
+		return d.former(ctx, user, schema.Other(e.Key))
 	})
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (d *derivation) follow(ctx context.Context, k store.Key) error {
 	case schema.FamilyName:
 		return d.claims(ctx, k, row)
 	case schema.FamilyFormerName:
-		return d.former(ctx, owner, other, row.Exists())
+		return d.former(ctx, owner, other)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"grapevine/crdt"
+	"grapevine/crdt/causal"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -123,8 +124,35 @@ func (d *derivation) dispossess(ctx context.Context, name string, claim crdt.Bir
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted meanwhile
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.disown(ctx, name, claim)
 }
+
+// disown ends a lost claim when its account is known to bear another name: were it
+// left, it would hold when the earlier one is released.
+func (d *derivation) disown(ctx context.Context, name string, claim crdt.Birth) error {
+	user := string(claim.Value)
+	row, err := d.surely(schema.User(user))
+	if err != nil {
+		return err
+	}
+	if row.Exists() {
+		u, err := schema.DecodeUser(user, row)
+		if err != nil {
+			return err
+		}
+		if u.Username == name {
+			return errStillBorne
+		}
+	}
+	return d.endClaims(ctx, name, []crdt.Birth{claim})
+}
+
+// errStillBorne makes fan-out try again: by the clocks of the nodes that made them,
+// the write that gave an account its lost name is later than the one that took it.
+var errStillBorne = errors.New("the account bears the lost name again")
 
 // substitute claims a name for a user who lost one.
 func (d *derivation) substitute(ctx context.Context, lost, user string) (string, error) {
@@ -150,26 +178,68 @@ func (d *derivation) substitute(ctx context.Context, lost, user string) (string,
 	return "", fmt.Errorf("no substitute for the name %s is free", lost)
 }
 
-// former releases a name that a user bore before.
-func (d *derivation) former(ctx context.Context, user, name string, exists bool) error {
-	if !exists {
-		return nil
-	}
-	row, err := d.rows.Get(d.reads, schema.Credential(user))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+// former releases a name that a user bore before: those claims that are older than
+// the renaming. The user may have claimed the name again since.
+func (d *derivation) former(ctx context.Context, user, name string) error {
+	row, err := d.surely(schema.FormerName(user, name))
+	if err != nil || !row.Exists() {
 		return err
 	}
-	if row.Exists() {
-		credential, err := schema.DecodeCredential(row)
-		if err != nil {
+	left, _ := row.Last()
+	// They are read before what decides whether they are to end.
+	claims, err := d.surely(schema.Name(name))
+	if err != nil {
+		return err
+	}
+	old := slices.DeleteFunc(claimsOf(claims, user), func(c crdt.Birth) bool { return c.Time > left.Time })
+	bears, err := d.bears(user, name)
+	if err != nil {
+		return err
+	}
+	if !bears {
+		if err := d.endClaims(ctx, name, old); err != nil {
 			return err
 		}
-		if credential.Username == name {
-			return d.add(ctx, present(schema.FormerName(user, name), false))
-		}
 	}
-	if err := d.releaseName(ctx, name, user); err != nil {
-		return err
+	return d.add(ctx, store.Mutation{Key: schema.FormerName(user, name), Op: store.Remove, Ends: dots(row.Births)})
+}
+
+// bears says whether an account that is not deleted bears a name.
+func (d *derivation) bears(user, name string) (bool, error) {
+	row, err := d.surely(schema.Credential(user))
+	if err != nil || !row.Exists() || schema.IsGone(row) {
+		return false, err
 	}
-	return d.add(ctx, present(schema.FormerName(user, name), false))
+	credential, err := schema.DecodeCredential(row)
+	return credential.Username == name, err
+}
+
+// claimsOf gives a user's claims to a name.
+func claimsOf(name crdt.Row, user string) []crdt.Birth {
+	return slices.DeleteFunc(slices.Clone(name.Births), func(b crdt.Birth) bool { return string(b.Value) != user })
+}
+
+// endClaims ends claims to a name, and none that were made since they were read, at a
+// coordinator that has them.
+func (d *derivation) endClaims(ctx context.Context, name string, claims []crdt.Birth) error {
+	if len(claims) == 0 {
+		return nil
+	}
+	key := schema.Name(name)
+	had := new(store.Request)
+	for _, c := range claims {
+		had.Record(store.Receipt{Partition: d.out.partitionOf(key.Slot), Dot: c.Dot})
+	}
+	_, err := d.rows.Write(store.WithRequest(ctx, had), store.Write{Serial: true, Mutations: []store.Mutation{
+		{Key: key, Op: store.Remove, Ends: dots(claims)},
+	}})
+	return err
+}
+
+func dots(births []crdt.Birth) []causal.Dot {
+	all := make([]causal.Dot, len(births))
+	for i, b := range births {
+		all[i] = b.Dot
+	}
+	return all
 }

@@ -1,12 +1,15 @@
 package fanout_test
 
 import (
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"grapevine/services/fanout"
 	"grapevine/services/schema"
+	"grapevine/services/servicetest"
 	"grapevine/services/social"
 	"grapevine/store"
 )
@@ -221,6 +224,74 @@ func TestAnAccountWhoseClaimHasNotArrivedKeepsItsName(t *testing.T) {
 		synctest.Wait()
 		if u := w.user(other); u.Username == "ann" {
 			t.Error("after its claim both bear the name")
+		}
+	})
+}
+
+func (w *world) claimants(name string) []string {
+	w.t.Helper()
+	row, err := w.rows.Get(w.t.Context(), schema.Name(name))
+	w.must(err)
+	var users []string
+	for _, claim := range row.Births {
+		users = append(users, string(claim.Value))
+	}
+	return users
+}
+
+func TestALaterClaimHoldsWhenTheEarlierIsReleasedBeforeTheyAreSettled(t *testing.T) {
+	inBubble(t, func(w *world) {
+		ann := w.signUp("ann")
+		time.Sleep(time.Second)
+		other := w.signUpBeyond("ann")
+		w.meet(other, "ann")
+		name := "anna"
+		_, err := w.users.Update(w.t.Context(), ann, ann.User, social.UserPatch{Username: &name})
+		w.must(err)
+		var settles atomic.Bool
+		w.start(newLog(w), true, func(c *fanout.Config) {
+			c.Lags = func(p store.Partition) bool {
+				return p == servicetest.PartitionOf(schema.Name("ann").Slot) && !settles.Load()
+			}
+		})
+		synctest.Wait()
+		settles.Store(true)
+		time.Sleep(time.Minute)
+		if u, claims := w.user(other), w.claimants("ann"); u.Username != "ann" || !slices.Equal(claims, []string{other.User}) {
+			t.Errorf("%s bears the name %s, whose claims are by %v", other.User, u.Username, claims)
+		}
+	})
+}
+
+// Another node has released the name, and its user is about to bear it again.
+func TestANameThatItsFormerBearerClaimedAgainIsNotReleased(t *testing.T) {
+	inBubble(t, func(w *world) {
+		ann := w.signUp("ann")
+		name := "anna"
+		_, err := w.users.Update(w.t.Context(), ann, ann.User, social.UserPatch{Username: &name})
+		w.must(err)
+		time.Sleep(time.Second)
+		w.write(store.Mutation{Key: schema.Name("ann"), Op: store.Put, Value: []byte(ann.User)})
+		w.start(newLog(w), true, nil)
+		synctest.Wait()
+		if claims := w.claimants("ann"); !slices.Equal(claims, []string{ann.User}) {
+			t.Errorf("the name is claimed by %v", claims)
+		}
+		if left := w.rows.Keys(schema.FamilyFormerName); len(left) != 0 {
+			t.Errorf("former names %v are left", left)
+		}
+	})
+}
+
+func TestALostClaimEndsWithTheNameThatItWasMadeFor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		ann := w.signUp("ann")
+		time.Sleep(time.Second)
+		w.meet(w.signUpBeyond("ann"), "ann")
+		w.start(newLog(w), true, nil)
+		synctest.Wait()
+		if claims := w.claimants("ann"); !slices.Equal(claims, []string{ann.User}) {
+			t.Errorf("the name is claimed by %v", claims)
 		}
 	})
 }

@@ -90,6 +90,9 @@ func (s *Store) changesOf(w store.Write, dot causal.Dot) map[store.Key]crdt.Row 
 				change.Cells = append(change.Cells, row.Add(dot, c.ID, c.N).Cells...)
 			}
 		}
+		if m.Ends != nil {
+			change = change.EndingOnly(m.Ends)
+		}
 		if !change.IsZero() {
 			changes[m.Key] = change
 		}

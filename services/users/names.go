@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"grapevine/crdt"
+	"grapevine/crdt/causal"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -79,52 +80,52 @@ func (s *Service) IDs(ctx context.Context, names []string) ([]string, error) {
 
 // claim makes a name the user's, or fails with Conflict. An error that wraps
 // store.ErrDurability means that the claim stands on fewer copies than asked for.
-func (s *Service) claim(ctx context.Context, name, user string) error {
-	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
+func (s *Service) claim(ctx context.Context, name, user string) (store.Receipt, error) {
+	claimed, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
 		{Key: schema.Name(name), Op: store.Put, If: store.IfAbsent, Value: []byte(user)},
 	}})
 	if errors.Is(err, store.ErrExists) {
 		return s.succeed(ctx, name, user)
 	}
-	return err
+	return claimed, err
 }
 
 // succeed takes over a claim that was abandoned. The succession row lets only one
 // of several successors through. An account that is being deleted has not
 // abandoned its claim: its credential stands until fan-out has released the name.
-func (s *Service) succeed(ctx context.Context, name, user string) error {
+func (s *Service) succeed(ctx context.Context, name, user string) (store.Receipt, error) {
 	confirm := schema.Majority(ctx)
 	row, err := s.rows.Get(confirm, schema.Name(name))
 	if errors.Is(err, store.ErrNotFound) {
-		return taken(name)
+		return store.Receipt{}, taken(name)
 	}
 	if err != nil {
-		return err
+		return store.Receipt{}, err
 	}
 	first, _ := row.First()
 	holder := string(first.Value)
 	if s.now().Sub(first.Time.Time()) < abandonedAfter {
-		return taken(name)
+		return store.Receipt{}, taken(name)
 	}
 	account, err := s.rows.GetMany(confirm, []store.Key{schema.User(holder), schema.Credential(holder), schema.FormerName(holder, name)})
 	if err != nil {
-		return err
+		return store.Receipt{}, err
 	}
 	bears, err := bearsName(holder, name, account)
 	if err != nil {
-		return err
+		return store.Receipt{}, err
 	}
 	if bears {
-		return taken(name)
+		return store.Receipt{}, taken(name)
 	}
-	_, err = s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
+	claimed, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
 		{Key: schema.Succession(name, holder), Op: store.Put, If: store.IfAbsent},
-		{Key: schema.Name(name), Op: store.Put, Value: []byte(user)},
+		{Key: schema.Name(name), Op: store.Put, Value: []byte(user), Ends: []causal.Dot{first.Dot}},
 	}})
 	if errors.Is(err, store.ErrExists) {
-		return taken(name)
+		return store.Receipt{}, taken(name)
 	}
-	return err
+	return claimed, err
 }
 
 // bearsName says whether an account, given its user row, its credential and its row
@@ -137,10 +138,10 @@ func bearsName(user, name string, account []crdt.Row) (bool, error) {
 	return u.Username == name, err
 }
 
-// release gives a claim back that no account came of.
-func (s *Service) release(ctx context.Context, name string) error {
+// release gives a claim back that no account came of. Others' claims stay.
+func (s *Service) release(ctx context.Context, name string, claim causal.Dot) error {
 	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
-		{Key: schema.Name(name), Op: store.Remove},
+		{Key: schema.Name(name), Op: store.Remove, Ends: []causal.Dot{claim}},
 	}})
 	return err
 }

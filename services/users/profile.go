@@ -58,13 +58,14 @@ func edit(user string, patch social.UserPatch) store.Mutation {
 // is to be released is written with it.
 func (s *Service) rename(ctx context.Context, u social.User, patch social.UserPatch) error {
 	name := *patch.Username
-	if err := s.claim(ctx, name, u.ID); err != nil && !errors.Is(err, store.ErrDurability) {
+	claimed, err := s.claim(ctx, name, u.ID)
+	if err != nil && !errors.Is(err, store.ErrDurability) {
 		return fmt.Errorf("claim name %s: %w", name, err)
 	}
 	ms := append(schema.Rename(u.ID, name, edit(u.ID, patch).Fields...),
 		store.Mutation{Key: schema.FormerName(u.ID, u.Username), Op: store.Put})
-	_, err := s.rows.Write(ctx, store.Write{Mutations: ms})
-	return s.giveBack(ctx, name, err)
+	_, err = s.rows.Write(ctx, store.Write{Mutations: ms})
+	return s.giveBack(ctx, name, claimed.Dot, err)
 }
 
 func patched(u social.User, patch social.UserPatch) social.User {

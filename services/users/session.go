@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"grapevine/crdt/causal"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -29,10 +30,11 @@ func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session,
 		ID: social.NewID(social.RandomSlot(), now), Username: n.Username,
 		DisplayName: n.DisplayName, Bio: n.Bio, CreatedAt: now.UTC().Truncate(time.Millisecond),
 	}
-	if err := s.claim(ctx, u.Username, u.ID); err != nil && !errors.Is(err, store.ErrDurability) {
+	claimed, err := s.claim(ctx, u.Username, u.ID)
+	if err != nil && !errors.Is(err, store.ErrDurability) {
 		return social.Session{}, fmt.Errorf("claim name %s: %w", u.Username, err)
 	}
-	if err := s.open(ctx, u, phc); err != nil {
+	if err := s.open(ctx, u, phc, claimed.Dot); err != nil {
 		return social.Session{}, err
 	}
 	return s.session(patched(u, social.UserPatch{}), ""), nil
@@ -41,7 +43,7 @@ func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session,
 // open writes the account whose name was claimed. A failure after which the
 // account may exist all the same keeps the claim: should it not exist, the claim
 // counts as abandoned after a while.
-func (s *Service) open(ctx context.Context, u social.User, phc string) error {
+func (s *Service) open(ctx context.Context, u social.User, phc string, claim causal.Dot) error {
 	_, err := s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
 		{Key: schema.User(u.ID), Op: store.Put, Value: schema.EncodeUser(u)},
 		{Key: schema.Credential(u.ID), Op: store.Put, Value: schema.EncodeCredential(u.Username, phc)},
@@ -49,17 +51,17 @@ func (s *Service) open(ctx context.Context, u social.User, phc string) error {
 	if err != nil {
 		err = fmt.Errorf("write user %s: %w", u.ID, err)
 	}
-	return s.giveBack(ctx, u.Username, err)
+	return s.giveBack(ctx, u.Username, claim, err)
 }
 
 // giveBack releases a claim when the write that it was made for has certainly
 // failed. It gives that write's error.
-func (s *Service) giveBack(ctx context.Context, name string, err error) error {
+func (s *Service) giveBack(ctx context.Context, name string, claim causal.Dot, err error) error {
 	if errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace) {
 		// The request may have ended; the name must not stay behind for that.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 		defer cancel()
-		err = errors.Join(err, s.release(ctx, name))
+		err = errors.Join(err, s.release(ctx, name, claim))
 	}
 	return err
 }

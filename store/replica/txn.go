@@ -201,7 +201,14 @@ func (t *txn) standing(p store.Partition, w store.Write) delta {
 
 // change is what a mutation does to its row as this coordinator sees it.
 func (t *txn) change(m store.Mutation, dot causal.Dot, now hlc.Timestamp) crdt.Row {
-	row := t.rows[m.Key].row
+	change := changeOf(t.rows[m.Key].row, m, dot, now)
+	if m.Ends != nil {
+		change = change.EndingOnly(m.Ends)
+	}
+	return change
+}
+
+func changeOf(row crdt.Row, m store.Mutation, dot causal.Dot, now hlc.Timestamp) crdt.Row {
 	switch m.Op {
 	case store.Remove:
 		return row.Remove()
