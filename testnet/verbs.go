@@ -30,6 +30,7 @@ var verbs = []verb{
 	{name: "heal", about: "restore all links", run: heal},
 	{name: "status", about: "show the nodes", run: status},
 	{name: "check", about: "wait for convergence and compare all answers with what was loaded", flags: checkFlags, run: runCheck},
+	{name: "compare", about: "make the same acts on a cluster of its own and on a naive network in memory, kill a node half-way, compare every answer", flags: compareFlags, run: runCompare},
 	{name: "bench", about: "measure beside floors: posts, reads, lag, idleness, failover", flags: benchFlags, run: runBench},
 	{name: "torture", about: "do all that its promises are said to survive to a cluster of its own, and judge", flags: tortureFlags, run: runTorture},
 	{name: "torture-apart", flags: tortureFlags, run: tortureApart},
@@ -64,6 +65,7 @@ type options struct {
 	timeout time.Duration
 	sample  int
 	seed    uint64
+	acts    int
 
 	duration time.Duration
 	rounds   int
@@ -128,6 +130,7 @@ func (o *options) verify() error {
 	check(o.workers >= 1 && o.workers <= 1024, "-workers must be 1 to 1024")
 	check(o.timeout > 0, "-timeout must be positive")
 	check(o.sample >= 0, "-sample must not be negative")
+	check(o.acts >= 0, "-acts must not be negative")
 	check(o.duration >= 100*time.Millisecond, "-duration must be at least 100ms")
 	check(o.rounds >= 1, "-rounds must be at least 1")
 	check(o.clients >= 1 && o.clients <= 1024, "-clients must be 1 to 1024")
