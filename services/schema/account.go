@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -17,6 +18,12 @@ type noticeRecord struct {
 	At      int64 // Unix milliseconds
 	Old     string
 	New     string
+}
+
+// ClaimKey gives the value of FieldClaimKey. It is of no use for another account.
+func ClaimKey(user, key string) []byte {
+	sum := sha256.Sum256([]byte(user + "\x00" + key))
+	return sum[:16]
 }
 
 // EncodeUser gives the birth value of a user row.

@@ -8,7 +8,7 @@
 //	family       slot       sort                    value            fields
 //	user         user       user                    profile          display name, bio, avatar, username
 //	credential   user       user                    hash, username   gone, hash, generation, username
-//	name         name       name                    user id
+//	name         name       name                    user id          key of the sign-up
 //	following    follower   follower/followee       -
 //	follower     followee   followee/follower       -
 //	post         author     post                    post             Edit, imported, repost of
@@ -25,9 +25,25 @@
 //	blocked by   blocked    blocked/blocker         -
 //	mute         muter      muter/muted             -
 //	muted by     muted      muted/muter             -
+//	notification user       user/notification       what happened
+//	read         user       user/notification       which were read
+//	preference   user       user/kind               whose acts
+//	published    author     author/message          channel, text
+//	message      channel    channel/message         author, text
+//	merged       reader     reader/author           -
+//	broad        author     author                  -
+//	list         owner      owner/list              title            title
+//	list member  owner      owner/list/member       -
+//	listed       member     member/owner/list       -
+//	webhook      user       user/webhook            webhook          url, events, description, keys, disabled
+//	delivery     user       user/webhook/delivery   what is told     progress
+//	wh. channel  user       user/webhook/channel    -
+//	listener     channel    channel/user/webhook    -
 //
 // Truth is in user, credential, name, following, post, idempotency, revoked,
-// former name, liked, reposted and edit.
+// former name, liked, reposted, edit, list, list member,
+// read, preference and published. Of like, repost, reply, follower, asked and
+// mentioned the value says when the truth was made.
 // The rest follows from it and is written by services/fanout, or together with
 // the truth where both lie in one slot.
 package schema
@@ -83,12 +99,21 @@ const (
 // never on a row that has merely not arrived.
 const FieldGone uint8 = 1
 
+// FieldClaimKey is, on a name row, the Idempotency-Key of the sign-up that claimed the
+// name: what ClaimKey gives.
+const FieldClaimKey uint8 = 1
+
+// FieldSignedUp says, on a user row, that the sign-up came again.
+const FieldSignedUp uint8 = 5
+
 // FieldRepeated says, on an idempotency row, that the request came again.
 const FieldRepeated uint8 = 1
 
 // Indexed says whether replicas keep an index of a family over all slots, for
 // Rows.ScanIndex.
-func Indexed(f store.Family) bool { return f == FamilyUser || f == FamilyPost }
+func Indexed(f store.Family) bool {
+	return f == FamilyUser || f == FamilyPost || f == FamilyWebhook
+}
 
 // separator parts the two halves of a sort key. Ids, hashes and names never
 // contain it.

@@ -24,6 +24,9 @@ type NewUser struct {
 	Password    string
 	DisplayName string // the username when empty
 	Bio         string
+	// Key makes the sign-up safe to repeat: with the same key and password it gives
+	// the same account. At most MaxKey bytes, none when empty.
+	Key string
 }
 
 // UserPatch changes the fields that are not nil.
