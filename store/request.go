@@ -33,12 +33,18 @@ type Request struct {
 	// Durability is the number of durable copies a write must have for the call
 	// to succeed, or Default or All. A default write succeeds with fewer.
 	Durability int
+	// ID names the client's request in the logs of all nodes that take part in it: at
+	// most MaxRequestID bytes, or empty. It is set before the first read or write.
+	ID string
 
 	mu      sync.Mutex
 	session []written
 	copies  int
 	wrote   bool
 }
+
+// MaxRequestID bounds the bytes of a request's id.
+const MaxRequestID = 64
 
 // Seen is one write that a session has made and must therefore see.
 type Seen struct {
@@ -78,6 +84,14 @@ func WithRequest(ctx context.Context, r *Request) context.Context {
 func RequestOf(ctx context.Context) *Request {
 	r, _ := ctx.Value(requestKey{}).(*Request)
 	return r
+}
+
+// Name gives the request's id, "" for no request.
+func (r *Request) Name() string {
+	if r == nil {
+		return ""
+	}
+	return r.ID
 }
 
 // Record notes a write of the call. Later reads in the call, and of the session,

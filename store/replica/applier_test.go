@@ -19,8 +19,16 @@ import (
 
 type anyOrder struct{}
 
-func (anyOrder) Order(peers []p2p.NodeID) []p2p.NodeID    { return peers }
-func (anyOrder) Observe(p2p.NodeID, time.Duration, error) {}
+func (anyOrder) Order(_ Op, candidates []Candidate) (order []p2p.NodeID) {
+	for _, c := range candidates {
+		order = append(order, c.Node)
+	}
+	return order
+}
+func (anyOrder) Begin(Op, p2p.NodeID) func(Outcome) { return func(Outcome) {} }
+func (anyOrder) HedgeAfter(Op) time.Duration        { return time.Second }
+func (anyOrder) Heard(p2p.NodeID) bool              { return true }
+func (anyOrder) Again() bool                        { return true }
 
 // TestSmallEditsOfLargeRowsAreApplied is about batches that are small in a
 // message and larger in an engine than it takes at once.

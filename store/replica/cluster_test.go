@@ -95,7 +95,7 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	n.store, err = replica.Open(replica.Config{
 		Self: id, Engine: n.db, Found: found, Weight: 100,
 		Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
-		Router:     routing.New(net.Members().Alive, time.Now),
+		Router:     routing.New(routing.Config{Self: id, Alive: net.Members().Alive}),
 		Indexed:    func(f store.Family) bool { return f == indexed },
 		Invalidate: func([]store.Key) {},
 		Log:        slog.New(slog.DiscardHandler),

@@ -94,7 +94,7 @@ func (s *Store) chooseStandIns(d *delivery, missing int) []p2p.NodeID {
 			able = append(able, m.Node)
 		}
 	}
-	able = s.cfg.Router.Order(able)
+	able = s.ordered(OpWrite, able)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var chosen []p2p.NodeID

@@ -41,7 +41,7 @@ func (s *Store) ScanIndex(ctx context.Context, r store.IndexRange) ([]store.Entr
 		if len(shares) == 0 {
 			break
 		}
-		for _, sh := range s.scanShares(ctx, shares, r) {
+		for _, sh := range s.scanShares(ctx, place, shares, r) {
 			if sh.err != nil {
 				failedAt[sh.node] = true
 				failed = worse(failed, sh.err)
@@ -117,7 +117,7 @@ func (s *Store) coverer(place *placement, p store.Partition, failed map[p2p.Node
 	if !failed[s.cfg.Self] && s.serves(p) {
 		return s.cfg.Self
 	}
-	owners := slices.DeleteFunc(s.cfg.Router.Order(place.sets[p].owners), func(o p2p.NodeID) bool { return failed[o] })
+	owners := slices.DeleteFunc(s.ordered(OpIndex, place.sets[p].owners), func(o p2p.NodeID) bool { return failed[o] })
 	if len(owners) == 0 {
 		return ""
 	}
@@ -128,11 +128,11 @@ func (s *Store) coverer(place *placement, p store.Partition, failed map[p2p.Node
 }
 
 // scanShares asks for all shares at once and fills in their answers.
-func (s *Store) scanShares(ctx context.Context, shares []*share, r store.IndexRange) []*share {
+func (s *Store) scanShares(ctx context.Context, place *placement, shares []*share, r store.IndexRange) []*share {
 	var group errgroup.Group
 	for _, sh := range shares {
 		group.Go(func() error {
-			sh.entries, sh.err = s.scanIndexAt(ctx, sh, r)
+			sh.entries, sh.err = s.scanShare(ctx, place, sh, r)
 			return nil
 		})
 	}
@@ -140,7 +140,47 @@ func (s *Store) scanShares(ctx context.Context, shares []*share, r store.IndexRa
 	return shares
 }
 
-func (s *Store) scanIndexAt(ctx context.Context, sh *share, r store.IndexRange) ([]store.Entry, error) {
+// scanShare has a share answered: by its node or, if that is a peer that takes long,
+// by the other owners of the same partitions.
+func (s *Store) scanShare(ctx context.Context, place *placement, sh *share, r store.IndexRange) ([]store.Entry, error) {
+	if sh.node == s.cfg.Self {
+		return s.scanIndexAt(ctx, sh, r)
+	}
+	entries, _, err := hedge(ctx, s, OpIndex,
+		func(ctx context.Context) ([]store.Entry, error) { return s.scanIndexAt(ctx, sh, r) },
+		func(ctx context.Context) ([]store.Entry, error) { return s.scanElsewhere(ctx, place, sh, r) })
+	return entries, err
+}
+
+// scanElsewhere has the partitions of a share answered by other nodes than its own: by
+// all of those that it takes, or not at all.
+func (s *Store) scanElsewhere(ctx context.Context, place *placement, sh *share, r store.IndexRange) ([]store.Entry, error) {
+	others := s.cover(ctx, place, sh.wanted, map[p2p.NodeID]bool{sh.node: true})
+	covered := make([]bool, len(sh.wanted))
+	group, ctx := errgroup.WithContext(ctx)
+	for _, other := range others {
+		for p, wanted := range other.wanted {
+			covered[p] = covered[p] || wanted
+		}
+		group.Go(func() (err error) {
+			other.entries, err = s.scanIndexAt(ctx, other, r)
+			return err
+		})
+	}
+	err := group.Wait()
+	if err == nil && !slices.Equal(covered, sh.wanted) {
+		err = store.ErrUnavailable
+	}
+	var out []store.Entry
+	for _, other := range others {
+		out = append(out, other.entries...)
+	}
+	return out, err
+}
+
+func (s *Store) scanIndexAt(ctx context.Context, sh *share, r store.IndexRange) (entries []store.Entry, err error) {
+	done := s.cfg.Router.Begin(OpIndex, sh.node)
+	defer func() { done(outcomeOf(err)) }()
 	if sh.node != s.cfg.Self {
 		return s.scanIndexRemote(ctx, sh, r)
 	}

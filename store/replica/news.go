@@ -17,22 +17,29 @@ import (
 func (s *Store) News(ctx context.Context, r store.Range, seen *causal.Vector) (news []store.Entry, now *causal.Vector, err error) {
 	p := s.partitionOf(r.Slot)
 	d := demandOf(ctx, p)
-	err = s.atOwner(ctx, p, s.readOrder(p),
-		func() error {
-			return s.readHere(ctx, p, d, func() error {
-				news, now, err = s.newsLocal(p, r, seen)
+	type unseen struct {
+		rows []store.Entry
+		now  *causal.Vector
+	}
+	out, err := job[unseen]{
+		s: s, op: OpScan, partition: p, order: s.orderFor(OpScan, p),
+		local: func(ctx context.Context) (u unseen, err error) {
+			err = s.readHere(ctx, p, d, func() (err error) {
+				u.rows, u.now, err = s.newsLocal(p, r, seen)
 				return err
 			})
+			return u, err
 		},
-		func(ctx context.Context, node p2p.NodeID) error {
-			news, now, err = s.newsRemote(ctx, node, p, d, r, seen)
-			return err
-		})
+		remote: func(ctx context.Context, node p2p.NodeID) (u unseen, err error) {
+			u.rows, u.now, err = s.newsRemote(ctx, node, p, d, r, seen)
+			return u, err
+		},
+	}.run(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	now.Merge(seen)
-	return news, now, nil
+	out.now.Merge(seen)
+	return out.rows, out.now, nil
 }
 
 // newsLocal reads the vector before the rows: what comes between is news again.

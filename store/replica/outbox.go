@@ -68,11 +68,21 @@ func (d *delivery) copies(alive func(p2p.NodeID) bool, ownersOnly bool) (have, p
 	return have, possible, d.progress
 }
 
-func (d *delivery) ack(from p2p.NodeID, counts bool) {
+// ack notes an acknowledgement and says whether it is the first.
+func (d *delivery) ack(from p2p.NodeID, counts bool) (first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	first = len(d.acked) == 0
 	d.acked[from] = d.acked[from] || counts
 	d.wake()
+	return first
+}
+
+// arrived says whether some peer has acknowledged it.
+func (d *delivery) arrived() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.acked) > 0
 }
 
 func (d *delivery) wake() {
@@ -109,14 +119,15 @@ type outbox struct {
 	next    uint64
 	bytes   int
 	latency time.Duration // smoothed time to an acknowledgement
-	eased   chan struct{} // closed and replaced when bytes shrink
+	eased   chan struct{} // closed and replaced when less may be under way
 	kick    chan struct{} // wakes the pusher
+	pushing map[p2p.NodeID]bool
 }
 
 func newOutbox(first uint64) *outbox {
 	return &outbox{
 		pending: map[uint64]*delivery{}, open: map[*ownerSet]*delivery{}, next: first, latency: 10 * time.Millisecond,
-		eased: make(chan struct{}), kick: make(chan struct{}, 1),
+		eased: make(chan struct{}), kick: make(chan struct{}, 1), pushing: map[p2p.NodeID]bool{},
 	}
 }
 
@@ -172,6 +183,11 @@ func (o *outbox) dropLocked(d *delivery) {
 	}
 	delete(o.pending, d.batch.number)
 	o.bytes -= d.size
+	o.ease()
+}
+
+// ease wakes who waits for the window. The mutex is held.
+func (o *outbox) ease() {
 	close(o.eased)
 	o.eased = make(chan struct{})
 }
@@ -187,11 +203,13 @@ func (o *outbox) acked(number uint64, from p2p.NodeID, lags bool, now time.Time,
 	}
 	o.latency += (now.Sub(d.sent) - o.latency) / 16
 	o.mu.Unlock()
-	d.ack(from, !lags)
-	if len(d.outstanding(alive)) == 0 {
-		o.mu.Lock()
+	first, done := d.ack(from, !lags), len(d.outstanding(alive)) == 0
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if done {
 		o.dropLocked(d)
-		o.mu.Unlock()
+	} else if first {
+		o.ease()
 	}
 }
 
@@ -256,11 +274,12 @@ func (o *outbox) waitWindow(ctx context.Context) {
 	}
 }
 
-// recent gives the unacknowledged bytes that gossip may still be delivering. An
-// owner that is silent for longer must not hold up the others.
+// recent gives the bytes that gossip may still be delivering. The quickest owner sets
+// the pace: one that is silent must not hold up the others, and what it misses is
+// pushed.
 func (o *outbox) recent(now time.Time) (bytes int) {
 	for _, d := range o.pending {
-		if d.message == nil || now.Sub(d.sent) < maxAckTimeout {
+		if d.message == nil || now.Sub(d.sent) < maxAckTimeout && !d.arrived() {
 			bytes += d.size
 		}
 	}
@@ -309,71 +328,6 @@ func (s *Store) runPublisher() {
 			return
 		}
 	}
-}
-
-// runPusher sends a batch directly to the peers that gossip did not reach in
-// time. It sleeps while nothing is pending.
-func (s *Store) runPusher() {
-	for {
-		select {
-		case <-s.outbox.kick:
-		case <-s.ctx.Done():
-			return
-		}
-		for {
-			late, again := s.outbox.overdue(time.Now(), s.alive)
-			if again == 0 {
-				break
-			}
-			s.pushAll(late)
-			if !sleep(s.ctx, again) {
-				return
-			}
-		}
-	}
-}
-
-// pushAll sends late deliveries, to every peer apart: one that does not answer
-// must not hold up the others.
-func (s *Store) pushAll(late []*delivery) {
-	owed := map[p2p.NodeID][]*delivery{}
-	for _, d := range late {
-		for _, peer := range d.outstanding(s.alive) {
-			owed[peer] = append(owed[peer], d)
-		}
-	}
-	var peers sync.WaitGroup
-	for peer, deliveries := range owed {
-		peers.Go(func() {
-			group, ctx := groupWithLimit(s.ctx, pushers)
-			for _, d := range deliveries {
-				if ctx.Err() != nil {
-					break // a push has failed; the next round tries again
-				}
-				group.Go(func() error { return s.push(ctx, d, peer) })
-			}
-			if err := group.Wait(); err != nil {
-				s.log.Debug("push failed", "peer", peer.Short(), "error", err)
-			}
-		})
-	}
-	peers.Wait()
-}
-
-func (s *Store) push(ctx context.Context, d *delivery, peer p2p.NodeID) error {
-	if d.hasAck(peer) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, maxAckTimeout)
-	defer cancel()
-	s.metrics.pushed.Inc()
-	reply, err := s.cfg.Transport.Call(ctx, peer, protoPush, d.message)
-	if err != nil {
-		return localError(err)
-	}
-	lags := len(reply) != 1 || reply[0] != ackCopy
-	s.outbox.acked(d.batch.number, peer, lags, time.Now(), s.alive)
-	return nil
 }
 
 // sleep waits for d and says whether ctx still runs.

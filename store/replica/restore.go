@@ -103,23 +103,24 @@ func (s *Store) pieces(rows []store.Entry, durability int) ([]restoreRequest, er
 // restoreAt has an owner restore rows: for all who restore into one partition the
 // same, as long as it lives. One that is lost before it has answered makes this
 // fail.
-func (s *Store) restoreAt(ctx context.Context, request restoreRequest) (reply restoreReply, err error) {
-	err = s.atOwner(ctx, request.Partition, s.serialOrder(request.Partition),
-		func() error {
-			reply, err = s.restoreHere(ctx, request)
-			return err
+func (s *Store) restoreAt(ctx context.Context, request restoreRequest) (restoreReply, error) {
+	return job[restoreReply]{
+		s: s, op: OpWrite, partition: request.Partition, order: s.serialOrder(request.Partition),
+		serial:   true,
+		unjudged: true, // it is much larger than other writes
+		local: func(ctx context.Context) (restoreReply, error) {
+			return s.restoreHere(ctx, request)
 		},
-		func(ctx context.Context, node p2p.NodeID) error {
-			reply = restoreReply{}
+		remote: func(ctx context.Context, node p2p.NodeID) (reply restoreReply, err error) {
 			ctx, cancel := context.WithTimeout(ctx, writeAttempt)
 			defer cancel()
-			err := s.call(ctx, node, protoRestore, request, &reply)
+			err = s.call(ctx, node, protoRestore, request, &reply)
 			if errors.Is(err, p2p.ErrLost) || errors.Is(err, context.DeadlineExceeded) {
-				return store.ErrUncertain
+				err = store.ErrUncertain
 			}
-			return err
-		})
-	return reply, err
+			return reply, err
+		},
+	}.run(ctx)
 }
 
 func (s *Store) handleRestore(ctx context.Context, _ p2p.NodeID, request restoreRequest) (restoreReply, error) {

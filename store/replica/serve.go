@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,7 @@ type readRequest struct {
 	Needs     []partitionDemand `cbor:"7,keyasint,omitempty"`
 	Count     bool              `cbor:"8,keyasint,omitempty"` // of Range: its rows are counted, not sent
 	Seen      []byte            `cbor:"9,keyasint,omitempty"` // of Range: a vector; only what it lacks is sent
+	ID        string            `cbor:"10,keyasint,omitempty"`
 }
 
 type partitionDemand struct {
@@ -43,10 +45,11 @@ type readReply struct {
 // maxRead bounds the rows that one request may ask of another node.
 const maxRead = 4096
 
-func (s *Store) handleRead(ctx context.Context, _ p2p.NodeID, request readRequest) (readReply, error) {
-	if int(request.Partition) >= len(s.partitions) || len(request.Keys) > maxRead {
+func (s *Store) handleRead(ctx context.Context, from p2p.NodeID, request readRequest) (reply readReply, err error) {
+	if int(request.Partition) >= len(s.partitions) || len(request.Keys) > maxRead || len(request.ID) > store.MaxRequestID {
 		return readReply{}, errMalformed
 	}
+	defer func(began time.Time) { s.traceServed(ctx, "read", request.ID, from, began, err) }(time.Now())
 	switch {
 	case request.Range != nil:
 		r := *request.Range
@@ -151,13 +154,16 @@ func (r readReply) entries() ([]store.Entry, error) {
 }
 
 const (
-	readAttempt  = time.Second // then another owner is asked
+	readAttempt = time.Second // then another owner is asked
+	// writeAttempt is long, whatever copies the client has asked for: who gives up on a
+	// coordinator knows nothing of the write.
 	writeAttempt = durableWait + time.Second
 )
 
 // ask sends a read to a node. A node that does not answer in time counts as one
 // that cannot be reached.
 func (s *Store) ask(ctx context.Context, node p2p.NodeID, request readRequest, reply *readReply) error {
+	request.ID = store.RequestOf(ctx).Name()
 	attempt, cancel := context.WithTimeout(ctx, readAttempt)
 	defer cancel()
 	err := s.call(attempt, node, protoRead, request, reply)
@@ -212,6 +218,7 @@ type writeRequest struct {
 	Write      store.Write `cbor:"1,keyasint"`
 	Demand     demand      `cbor:"2,keyasint"`
 	Durability int         `cbor:"3,keyasint"`
+	ID         string      `cbor:"4,keyasint,omitempty"`
 }
 
 type writeReply struct {
@@ -222,13 +229,17 @@ type writeReply struct {
 	Exists    bool            `cbor:"5,keyasint"` // store.ErrExists
 }
 
-func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequest) (writeReply, error) {
+func (s *Store) handleWrite(ctx context.Context, from p2p.NodeID, request writeRequest) (reply writeReply, err error) {
+	if len(request.ID) > store.MaxRequestID {
+		return writeReply{}, errMalformed
+	}
+	defer func(began time.Time) { s.traceServed(ctx, "write", request.ID, from, began, err) }(time.Now())
 	p, size, err := s.checkWrite(request.Write)
 	if err != nil {
 		return writeReply{}, err
 	}
 	receipt, err := s.writeHere(ctx, p, request.Write, size, request.Demand, request.Durability)
-	reply := writeReply{
+	reply = writeReply{
 		Partition: p, Dot: causal.AppendDot(nil, receipt.Dot), Copies: receipt.Copies,
 		TooFew: errors.Is(err, store.ErrDurability), Exists: errors.Is(err, store.ErrExists),
 	}
@@ -240,9 +251,10 @@ func (s *Store) handleWrite(ctx context.Context, _ p2p.NodeID, request writeRequ
 
 func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write, d demand, durability int) (store.Receipt, error) {
 	var reply writeReply
+	request := writeRequest{Write: w, Demand: d, Durability: durability, ID: store.RequestOf(ctx).Name()}
 	ctx, cancel := context.WithTimeout(ctx, writeAttempt)
 	defer cancel()
-	if err := s.call(ctx, node, protoWrite, writeRequest{Write: w, Demand: d, Durability: durability}, &reply); err != nil {
+	if err := s.call(ctx, node, protoWrite, request, &reply); err != nil {
 		if errors.Is(err, p2p.ErrLost) || errors.Is(err, context.DeadlineExceeded) {
 			// Another owner must not be tried: the row would be born twice, and a
 			// removal that saw one birth would leave the other.
@@ -262,6 +274,15 @@ func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write,
 		return receipt, store.ErrExists
 	}
 	return receipt, nil
+}
+
+// traceServed logs what was done for a peer, under the id of the client's request.
+func (s *Store) traceServed(ctx context.Context, what, id string, from p2p.NodeID, began time.Time, err error) {
+	if id == "" || !s.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	s.log.LogAttrs(ctx, slog.LevelDebug, "served a peer", slog.String("what", what), slog.String("request", id),
+		slog.String("peer", from.Short()), slog.Duration("took", time.Since(began)), slog.Any("error", err))
 }
 
 func groupWithLimit(ctx context.Context, n int) (*errgroup.Group, context.Context) {

@@ -85,6 +85,7 @@ type Store struct {
 	syncing    syncing
 	leaving    leaving
 	guard      guard
+	refusals   refusals
 
 	lastLocal   atomic.Int64 // how long after the start a client last wrote here
 	applied     broadcast    // dots were applied

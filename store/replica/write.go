@@ -37,22 +37,24 @@ func (s *Store) Write(ctx context.Context, w store.Write) (store.Receipt, error)
 	if request != nil {
 		durability = request.Durability
 	}
-	order := s.readOrder(p)
+	order := s.orderFor(OpWrite, p)
 	if w.Serial {
 		order = s.serialOrder(p)
 	}
 	var receipt store.Receipt
 	err = errAllAway
 	if s.anyOwner(p) {
-		err = s.atOwner(ctx, p, order,
-			func() error {
-				receipt, err = s.writeHere(ctx, p, w, size, d, durability)
-				return err
+		receipt, err = job[store.Receipt]{
+			s: s, op: OpWrite, partition: p, order: order,
+			serial:   w.Serial,
+			unjudged: durability != store.Default, // what all copies take is not its coordinator's doing
+			local: func(ctx context.Context) (store.Receipt, error) {
+				return s.writeHere(ctx, p, w, size, d, durability)
 			},
-			func(ctx context.Context, node p2p.NodeID) error {
-				receipt, err = s.writeRemote(ctx, node, w, d, durability)
-				return err
-			})
+			remote: func(ctx context.Context, node p2p.NodeID) (store.Receipt, error) {
+				return s.writeRemote(ctx, node, w, d, durability)
+			},
+		}.run(ctx)
 	}
 	if errors.Is(err, errAllAway) && !s.placement.Load().own[p] && !s.leaving.begun() {
 		receipt, err = s.standIn(ctx, p, w, size, d, durability)
