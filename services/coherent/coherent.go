@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 	"github.com/zeebo/xxh3"
 )
 
@@ -28,6 +29,7 @@ func New[V any](maxBytes uint64, weigh func(key string, v V) uint32) (*Cache[V],
 	values, err := otter.New(&otter.Options[string, V]{
 		MaximumWeight: maxBytes,
 		Weigher:       weigh,
+		StatsRecorder: stats.NewCounter(),
 		Executor:      func(fn func()) { fn() }, // no goroutine without an owner
 	})
 	return &Cache[V]{values: values}, err
