@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"grapevine/services/scatter"
 	"grapevine/services/schema"
 	"grapevine/services/search/text"
 	"grapevine/services/social"
@@ -40,16 +40,11 @@ type Relations interface {
 	Muted(ctx context.Context, reader string, authors []string) (map[string]bool, error)
 }
 
-// Nodes is the nodes of the cluster, by names that only it understands.
+// Nodes is the nodes of the cluster.
 type Nodes interface {
-	// Deal gives partitions to nodes that are likely to answer for them and were not
-	// tried in vain: this node what it can answer for, and the rest so that few nodes
-	// are asked. A partition that nobody is left for is in no share.
-	Deal(partitions []store.Partition, tried func(node string, p store.Partition) bool) map[string][]store.Partition
+	scatter.Nodes
 	// Ask sends a request to the Indexer of a node, this one included.
 	Ask(ctx context.Context, node string, request []byte) ([]byte, error)
-	// Partitions is the number of partitions, 0 while the ring is not known.
-	Partitions() int
 }
 
 // ServiceConfig is what the service needs. All but Metrics is required.
@@ -71,9 +66,6 @@ type Service struct {
 func New(cfg ServiceConfig) *Service {
 	return &Service{cfg: cfg, metrics: newQueryMetrics(cfg.Metrics)}
 }
-
-// askTime bounds the wait for one node's answer.
-const askTime = time.Second
 
 // Posts finds posts that the viewer may see. Hits of the index are candidates:
 // each is loaded and checked before it is shown, so that an index that lags shows
