@@ -1,14 +1,17 @@
 // Package timeline is the pages of posts that span authors: a reader's home, what
-// mentions the reader, what has a hashtag, and what everybody said in public. All
-// are lists of references, newest first, which posts turns into JSON.
+// mentions the reader, what the members of a list said, what has a hashtag, and what
+// everybody said in public. All are lists of references, newest first, which posts
+// turns into JSON. Entries of a home are written there by fan-out, but for those of
+// authors with very many followers: their own lists are merged in when a home is
+// read, as those of the members of a list are.
 package timeline
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
-	"grapevine/services/coherent"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -32,8 +35,11 @@ type Config struct {
 	// session wrote there, so that whatever Invalidate was not told of has not
 	// changed. Nil means never; then nothing is cached.
 	Current func(ctx context.Context, slot store.Slot) bool
-	// CacheBytes bounds the cache of the newest home entries. 0 means 16 MiB.
+	// CacheBytes bounds each of the caches, of the newest home entries and of the
+	// newest posts of authors that are merged. 0 means 16 MiB.
 	CacheBytes uint64
+	// Now is the wall clock. Nil means time.Now.
+	Now func() time.Time
 }
 
 // Service is the timelines. It is safe for concurrent use.
@@ -41,7 +47,8 @@ type Service struct {
 	rows    store.Rows
 	posts   Posts
 	current func(context.Context, store.Slot) bool
-	heads   *coherent.Cache[head]
+	now     func() time.Time
+	caches  caches
 }
 
 const defaultCache = 16 << 20
@@ -54,11 +61,14 @@ func New(cfg Config) (*Service, error) {
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = defaultCache
 	}
-	heads, err := coherent.New(cfg.CacheBytes, weigh)
-	if err != nil {
-		return nil, fmt.Errorf("make cache of homes: %w", err)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	return &Service{rows: cfg.Rows, posts: cfg.Posts, current: cfg.Current, heads: heads}, nil
+	kept, err := newCaches(cfg.CacheBytes)
+	if err != nil {
+		return nil, fmt.Errorf("make caches of timelines: %w", err)
+	}
+	return &Service{rows: cfg.Rows, posts: cfg.Posts, current: cfg.Current, now: cfg.Now, caches: kept}, nil
 }
 
 // Home lists the posts of those whom who follows, and who's own.
