@@ -223,7 +223,7 @@ func (im *importing) answers(ctx context.Context, posts []social.ArchivedPost) (
 			asked = append(asked, im.derived(p.ReplyTo), p.ReplyTo)
 		}
 	}
-	views, err := im.visible(ctx, im.who, asked)
+	views, _, err := im.visible(ctx, im.who, asked)
 	if err != nil {
 		return nil, err
 	}

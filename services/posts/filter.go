@@ -37,13 +37,25 @@ func (s *Service) Filter(ctx context.Context, f social.PostFilter) (social.PostF
 // Select is like Encoded, and leaves out what a filter does, which Filter gave. Its
 // times are the lister's to see to.
 func (s *Service) Select(ctx context.Context, viewer social.Identity, ids []string, f social.PostFilter) ([]json.RawMessage, error) {
+	raw, _, err := s.Fresh(ctx, viewer, ids, f)
+	return raw, err
+}
+
+// Fresh is Select for posts that were made just now: absent says of which nothing is
+// shown because they, or what they pass on, were not found. The owner that was asked
+// may not have heard of them yet.
+func (s *Service) Fresh(ctx context.Context, viewer social.Identity, ids []string, f social.PostFilter) (raw []json.RawMessage, absent []bool, err error) {
 	seen, err := s.sights(ctx, viewer, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	absent = make([]bool, len(ids))
+	for i, v := range seen {
+		absent[i] = v.absent
 	}
 	if f.Unmuted {
 		if err := s.hideMuted(ctx, viewer, seen); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for i, v := range seen {
@@ -51,7 +63,8 @@ func (s *Service) Select(ctx context.Context, viewer social.Identity, ids []stri
 			seen[i] = sight{}
 		}
 	}
-	return s.encoded(ctx, viewer, seen)
+	raw, err = s.encoded(ctx, viewer, seen)
+	return raw, absent, err
 }
 
 func passes(v sight, f social.PostFilter) bool {

@@ -94,7 +94,7 @@ func (s *Service) one(ctx context.Context, viewer social.Identity, id string) (*
 	if _, ok := social.SlotOf(id); !ok {
 		return nil, noPost(id)
 	}
-	views, err := s.visible(ctx, viewer, []string{id})
+	views, _, err := s.visible(ctx, viewer, []string{id})
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +104,22 @@ func (s *Service) one(ctx context.Context, viewer social.Identity, id string) (*
 	return views[0], nil
 }
 
-// visible gives the views of posts, nil for one that does not exist or that the
-// viewer may not see.
-func (s *Service) visible(ctx context.Context, viewer social.Identity, ids []string) ([]*view, error) {
-	views, err := s.load(ctx, ids)
+// visible gives the views of posts, nil for one that does not exist, which absent
+// says, or that the viewer may not see.
+func (s *Service) visible(ctx context.Context, viewer social.Identity, ids []string) (views []*view, absent []bool, err error) {
+	views, err = s.load(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	absent = make([]bool, len(ids))
+	for i, v := range views {
+		absent[i] = v == nil
+	}
+	return views, absent, s.hide(ctx, viewer, views)
+}
+
+// hide clears the views of posts that a viewer may not see.
+func (s *Service) hide(ctx context.Context, viewer social.Identity, views []*view) error {
 	var authors []string // of posts that only their followers see
 	for i, v := range views {
 		switch {
@@ -126,10 +135,10 @@ func (s *Service) visible(ctx context.Context, viewer social.Identity, ids []str
 	}
 	if len(authors) > 0 {
 		if err := s.hideUnfollowed(ctx, viewer, views, authors); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return views, s.hideBarred(ctx, viewer, views)
+	return s.hideBarred(ctx, viewer, views)
 }
 
 // hideUnfollowed clears the views of followers-only posts by those of the authors

@@ -10,10 +10,12 @@ import (
 	"grapevine/store"
 )
 
-// sight is what a viewer sees of a post. Original is not nil for a repost.
+// sight is what a viewer sees of a post. Original is not nil for a repost. Absent says
+// that nothing is seen because the post, or what it passes on, was not found.
 type sight struct {
 	*view
 	original *view
+	absent   bool
 }
 
 // subject is the post that was written: it is what is liked and counted.
@@ -27,14 +29,14 @@ func (s sight) subject() *view {
 // sights gives what a viewer sees of posts: nothing of a repost whose original is
 // not to be seen.
 func (s *Service) sights(ctx context.Context, viewer social.Identity, ids []string) ([]sight, error) {
-	views, err := s.visible(ctx, viewer, ids)
+	views, absent, err := s.visible(ctx, viewer, ids)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]sight, len(ids))
 	var originals []string
 	for i, v := range views {
-		all[i].view = v
+		all[i].view, all[i].absent = v, absent[i]
 		if v != nil && v.post.RepostOf != "" {
 			originals = append(originals, v.post.RepostOf)
 		}
@@ -42,7 +44,7 @@ func (s *Service) sights(ctx context.Context, viewer social.Identity, ids []stri
 	if len(originals) == 0 {
 		return all, nil
 	}
-	if views, err = s.visible(ctx, viewer, originals); err != nil {
+	if views, absent, err = s.visible(ctx, viewer, originals); err != nil {
 		return nil, err
 	}
 	for i, v := range all {
@@ -50,9 +52,9 @@ func (s *Service) sights(ctx context.Context, viewer social.Identity, ids []stri
 			continue
 		}
 		if all[i].original = views[0]; views[0] == nil || views[0].post.Visibility != social.Public {
-			all[i] = sight{}
+			all[i] = sight{absent: absent[0]}
 		}
-		views = views[1:]
+		views, absent = views[1:], absent[1:]
 	}
 	return all, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,7 +30,7 @@ func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewP
 		case err != nil:
 			return social.Post{}, err
 		case known:
-			return p, s.renew(ctx, who, n.Key)
+			return p, s.once(who, n.Key).Renew(ctx)
 		}
 	}
 	p, err := s.compose(ctx, who, n)
@@ -40,7 +39,7 @@ func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewP
 	}
 	write := creation(p)
 	if n.Key != "" {
-		if err := s.remember(ctx, &write, p, n.Key); err != nil {
+		if err := s.once(who, n.Key).Remember(ctx, &write, p.ID); err != nil {
 			return social.Post{}, err
 		}
 	}
@@ -151,58 +150,17 @@ func creation(p social.Post) store.Write {
 	}}
 }
 
-// A key is remembered for keyLife at least. Every sweepOdds-th post with a key
-// looks at up to sweepRows remembered ones, from a random place, and removes the
-// older: more than are added.
-const (
-	keyLife   = 48 * time.Hour
-	sweepOdds = 16
-	sweepRows = 64
-)
-
-// remember makes a creation one that happens once for a key.
-func (s *Service) remember(ctx context.Context, w *store.Write, p social.Post, key string) error {
-	row := schema.Idempotency(p.Author, key)
-	w.Serial = true
-	w.Mutations = append(w.Mutations, store.Mutation{Key: row, Op: store.Put, If: store.IfAbsent, Value: []byte(p.ID)})
-	if rand.N(sweepOdds) != 0 {
-		return nil
-	}
-	// A fresh hash is a random place: neighbours of this key's are as good as any.
-	near, err := s.rows.Scan(ctx, schema.Of(schema.FamilyIdempotency, p.Author, schema.Other(row), false, sweepRows))
-	if errors.Is(err, store.ErrUnavailable) {
-		return nil // another post will look
-	}
-	if err != nil {
-		return fmt.Errorf("read idempotency keys: %w", err)
-	}
-	for _, e := range near {
-		if last, ok := e.Row.Last(); ok && s.now().Sub(social.TimeOf(string(last.Value))) > keyLife {
-			w.Mutations = append(w.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
-		}
-	}
-	return nil
+func (s *Service) once(who social.Identity, key string) schema.Once {
+	return schema.Once{Rows: s.rows, Now: s.now, User: who.User, Key: key}
 }
 
-// claimed gives the post that a key was used for, if any. It asks a majority,
-// because a client repeats itself just when a node has failed; where no majority
-// can be reached, what is here decides, and both posts stay if there are two: nobody
-// can know of which the client was told.
+// claimed gives the post that a key was used for, if any.
 func (s *Service) claimed(ctx context.Context, who social.Identity, key string) (p social.Post, known bool, err error) {
-	claim, confirm := schema.Idempotency(who.User, key), schema.Majority(ctx)
-	row, err := s.rows.Get(confirm, claim)
-	if errors.Is(err, store.ErrUnavailable) {
-		confirm = ctx
-		row, err = s.rows.Get(confirm, claim)
+	id, read, known, err := s.once(who, key).Find(ctx)
+	if err != nil || !known {
+		return p, false, err
 	}
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
-		return p, false, nil
-	}
-	if err != nil {
-		return p, false, fmt.Errorf("read idempotency key: %w", err)
-	}
-	last, _ := row.Last()
-	v, err := s.one(confirm, who, string(last.Value))
+	v, err := s.one(read, who, id)
 	if social.KindOf(err) == social.NotFound {
 		return p, false, social.Errorf(social.Conflict, "the post made with this Idempotency-Key was deleted")
 	}
@@ -216,7 +174,7 @@ func (s *Service) claimed(ctx context.Context, who social.Identity, key string) 
 // moment. Its post may not have left its coordinator yet; the renewal makes it one
 // that this request's reads must see.
 func (s *Service) overtaken(ctx context.Context, who social.Identity, key string) (social.Post, error) {
-	if err := s.renew(ctx, who, key); err != nil {
+	if err := s.once(who, key).Renew(ctx); err != nil {
 		return social.Post{}, err
 	}
 	p, known, err := s.claimed(ctx, who, key)
@@ -224,20 +182,6 @@ func (s *Service) overtaken(ctx context.Context, who social.Identity, key string
 		err = fmt.Errorf("post of a claimed key: %w", store.ErrBehind)
 	}
 	return p, err
-}
-
-// renew makes a repeated request a write like the first: it waits for as many
-// copies as its client asks for, and its session sees the post on any node. The
-// births of the claim stay as they are, since the latest names the post.
-func (s *Service) renew(ctx context.Context, who social.Identity, key string) error {
-	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{{
-		Key: schema.Idempotency(who.User, key), Op: store.Update, If: store.IfExists,
-		Fields: []store.FieldValue{{ID: schema.FieldRepeated, Value: []byte{1}}},
-	}}})
-	if err != nil {
-		return fmt.Errorf("renew idempotency key: %w", behind(err))
-	}
-	return nil
 }
 
 // Edit replaces the text of a post of who's, and keeps the one before. Mentions

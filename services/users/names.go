@@ -80,12 +80,16 @@ func (s *Service) IDs(ctx context.Context, names []string) ([]string, error) {
 
 // claim makes a name the user's, or fails with Conflict. An error that wraps
 // store.ErrDurability means that the claim stands on fewer copies than asked for.
-func (s *Service) claim(ctx context.Context, name, user string) (store.Receipt, error) {
-	claimed, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
-		{Key: schema.Name(name), Op: store.Put, If: store.IfAbsent, Value: []byte(user)},
-	}})
+// A key, if not empty, is that of the sign-up it is for.
+func (s *Service) claim(ctx context.Context, name, user, key string) (store.Receipt, error) {
+	m := store.Mutation{Key: schema.Name(name), Op: store.Put, If: store.IfAbsent, Value: []byte(user)}
+	if key != "" {
+		m.Fields = []store.FieldValue{{ID: schema.FieldClaimKey, Value: schema.ClaimKey(user, key)}}
+	}
+	claimed, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{m}})
 	if errors.Is(err, store.ErrExists) {
-		return s.succeed(ctx, name, user)
+		m.If = store.Always
+		return s.succeed(ctx, name, m)
 	}
 	return claimed, err
 }
@@ -93,7 +97,7 @@ func (s *Service) claim(ctx context.Context, name, user string) (store.Receipt, 
 // succeed takes over a claim that was abandoned. The succession row lets only one
 // of several successors through. An account that is being deleted has not
 // abandoned its claim: its credential stands until fan-out has released the name.
-func (s *Service) succeed(ctx context.Context, name, user string) (store.Receipt, error) {
+func (s *Service) succeed(ctx context.Context, name string, claim store.Mutation) (store.Receipt, error) {
 	confirm := schema.Majority(ctx)
 	row, err := s.rows.Get(confirm, schema.Name(name))
 	if errors.Is(err, store.ErrNotFound) {
@@ -118,9 +122,10 @@ func (s *Service) succeed(ctx context.Context, name, user string) (store.Receipt
 	if bears {
 		return store.Receipt{}, taken(name)
 	}
+	claim.Ends = []causal.Dot{first.Dot}
 	claimed, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{
 		{Key: schema.Succession(name, holder), Op: store.Put, If: store.IfAbsent},
-		{Key: schema.Name(name), Op: store.Put, Value: []byte(user), Ends: []causal.Dot{first.Dot}},
+		claim,
 	}})
 	if errors.Is(err, store.ErrExists) {
 		return store.Receipt{}, taken(name)

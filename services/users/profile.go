@@ -58,7 +58,7 @@ func edit(user string, patch social.UserPatch) store.Mutation {
 // is to be released is written with it.
 func (s *Service) rename(ctx context.Context, u social.User, patch social.UserPatch) error {
 	name := *patch.Username
-	claimed, err := s.claim(ctx, name, u.ID)
+	claimed, err := s.claim(ctx, name, u.ID, "")
 	if err != nil && !errors.Is(err, store.ErrDurability) {
 		return fmt.Errorf("claim name %s: %w", name, err)
 	}

@@ -15,12 +15,29 @@ import (
 // releaseTimeout bounds the attempt to give back the name of a failed sign-up.
 const releaseTimeout = 2 * time.Second
 
-// Create signs a user up and logs it in.
+// Create signs a user up and logs it in. With a Key that the same sign-up came with
+// before, it logs in to the account that was made then.
 func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session, error) {
 	n.Username = social.FoldName(n.Username)
 	if err := validateNew(n); err != nil {
 		return social.Session{}, err
 	}
+	session, known, err := s.repeated(ctx, n)
+	if err != nil || known {
+		return session, err
+	}
+	session, err = s.signUp(ctx, n)
+	if social.KindOf(err) == social.Conflict || errors.Is(err, store.ErrExists) {
+		// Another request with the key may have been faster by a moment.
+		if other, known, again := s.repeated(ctx, n); again != nil || known {
+			return other, again
+		}
+	}
+	return session, err
+}
+
+// signUp makes an account that is not there.
+func (s *Service) signUp(ctx context.Context, n social.NewUser) (social.Session, error) {
 	phc, err := s.passwords.hash(ctx, n.Password)
 	if err != nil {
 		return social.Session{}, err
@@ -30,7 +47,7 @@ func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session,
 		ID: social.NewID(social.RandomSlot(), now), Username: n.Username,
 		DisplayName: n.DisplayName, Bio: n.Bio, CreatedAt: now.UTC().Truncate(time.Millisecond),
 	}
-	claimed, err := s.claim(ctx, u.Username, u.ID)
+	claimed, err := s.claim(ctx, u.Username, u.ID, n.Key)
 	if err != nil && !errors.Is(err, store.ErrDurability) {
 		return social.Session{}, fmt.Errorf("claim name %s: %w", u.Username, err)
 	}
@@ -45,7 +62,7 @@ func (s *Service) Create(ctx context.Context, n social.NewUser) (social.Session,
 // counts as abandoned after a while.
 func (s *Service) open(ctx context.Context, u social.User, phc string, claim causal.Dot) error {
 	_, err := s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
-		{Key: schema.User(u.ID), Op: store.Put, Value: schema.EncodeUser(u)},
+		{Key: schema.User(u.ID), Op: store.Put, If: store.IfAbsent, Value: schema.EncodeUser(u)},
 		{Key: schema.Credential(u.ID), Op: store.Put, Value: schema.EncodeCredential(u.Username, phc)},
 	}})
 	if err != nil {
@@ -57,7 +74,7 @@ func (s *Service) open(ctx context.Context, u social.User, phc string, claim cau
 // giveBack releases a claim when the write that it was made for has certainly
 // failed. It gives that write's error.
 func (s *Service) giveBack(ctx context.Context, name string, claim causal.Dot, err error) error {
-	if errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace) {
+	if claim != (causal.Dot{}) && (errors.Is(err, store.ErrOverloaded) || errors.Is(err, store.ErrNoSpace)) {
 		// The request may have ended; the name must not stay behind for that.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 		defer cancel()

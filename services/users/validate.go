@@ -16,6 +16,9 @@ func validateNew(n social.NewUser) error {
 	if err := validatePassword("password", n.Password); err != nil {
 		return err
 	}
+	if len(n.Key) > social.MaxKey {
+		return social.InvalidField("Idempotency-Key", "must have at most %d bytes", social.MaxKey)
+	}
 	return validatePatch(social.UserPatch{DisplayName: &n.DisplayName, Bio: &n.Bio})
 }
 
