@@ -75,9 +75,10 @@ func (b *backlog) add(c store.Change, now time.Time) *item {
 }
 
 // meets says whether something follows from a row that shows only where it has met
-// others: from claims to a name, and from a block and what it does not suffer.
+// others: from claims to a name, from a block and what it does not suffer, and from the
+// mark of a broad author and followers.
 func meets(k store.Key) bool {
-	return k.Family == schema.FamilyName || k.Family == schema.FamilyBlock
+	return k.Family == schema.FamilyName || k.Family == schema.FamilyBlock || k.Family == schema.FamilyBroad
 }
 
 // finish removes an item.
@@ -114,7 +115,10 @@ func consequential(keys []store.Key) []store.Key {
 			schema.FamilyName, schema.FamilyFormerName, schema.FamilyAgreed, schema.FamilyAsked,
 			schema.FamilyEnded, schema.FamilyBlock, schema.FamilyMute,
 			schema.FamilyLiked, schema.FamilyReposted, schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply,
-			schema.FamilyEdit:
+			schema.FamilyEdit, schema.FamilyBroad, schema.FamilyMerged,
+			schema.FamilyMentioned, schema.FamilyPublished, schema.FamilyChannelMessage,
+			schema.FamilyList, schema.FamilyListMember, schema.FamilyListed,
+			schema.FamilyWebhook, schema.FamilyWebhookChannel, schema.FamilyWebhookListener:
 			found = append(found, k)
 		}
 	}

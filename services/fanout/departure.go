@@ -24,7 +24,7 @@ func (d *derivation) account(ctx context.Context, user string, row crdt.Row) err
 	if !schema.IsGone(row) {
 		return d.entitle(ctx, user, credential.Username)
 	}
-	steps := []func(context.Context, string) error{d.departPosts, d.departMarks, d.departFollows, d.departRelations, d.departRest}
+	steps := []func(context.Context, string) error{d.departInbox, d.departPosts, d.departMessages, d.departMarks, d.departFollows, d.departRelations, d.departLists, d.departWebhooks, d.departRest}
 	// No majority is waited for: a claim that is not known here counts as abandoned.
 	name, err := d.rows.Get(d.reads, schema.Name(credential.Username))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -76,13 +76,16 @@ func (d *derivation) departFollows(ctx context.Context, user string) error {
 }
 
 func (d *derivation) departRest(ctx context.Context, user string) error {
+	if err := d.add(ctx, present(schema.Broad(user), false)); err != nil {
+		return err
+	}
 	err := d.each(schema.FamilyFormerName, user, func(e store.Entry) error {
 		return d.former(ctx, user, schema.Other(e.Key))
 	})
 	if err != nil {
 		return err
 	}
-	for _, family := range []store.Family{schema.FamilyHome, schema.FamilyIdempotency, schema.FamilyRevoked, schema.FamilyNotice, schema.FamilyMentioned} {
+	for _, family := range []store.Family{schema.FamilyHome, schema.FamilyIdempotency, schema.FamilyRevoked, schema.FamilyNotice, schema.FamilyMentioned, schema.FamilyMerged, schema.FamilyNotification} {
 		err := d.each(family, user, func(e store.Entry) error { return d.add(ctx, present(e.Key, false)) })
 		if err != nil {
 			return err

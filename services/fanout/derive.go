@@ -7,7 +7,6 @@ import (
 
 	"grapevine/crdt"
 	"grapevine/services/schema"
-	"grapevine/services/social"
 	"grapevine/store"
 )
 
@@ -19,18 +18,22 @@ const (
 
 // derivation turns keys that changed into mutations, from the rows as they are.
 type derivation struct {
-	rows     store.Rows
-	out      *outbox
-	backfill int
-	reads    context.Context // what the truth is read in
-	again    bool            // the mutations may have been made before
-	gathered []store.Mutation
+	rows      store.Rows
+	out       *outbox
+	backfill  int
+	pushLimit int
+	reads     context.Context // what the truth is read in
+	again     bool            // the mutations may have been made before
+	gathered  []store.Mutation
 }
 
 func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
 	for _, k := range keys {
 		if err := d.follow(ctx, k); err != nil {
 			return fmt.Errorf("consequences of %s: %w", k, err)
+		}
+		if err := d.tell(ctx, k); err != nil {
+			return fmt.Errorf("whom to tell of %s: %w", k, err)
 		}
 	}
 	return d.flush(ctx)
@@ -53,39 +56,32 @@ func (d *derivation) follow(ctx context.Context, k store.Key) error {
 		return d.mark(ctx, k, row)
 	case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyEdit:
 		return d.attached(ctx, k, row)
+	case schema.FamilyBroad:
+		return d.broadened(ctx, owner, row.Exists())
+	case schema.FamilyMerged:
+		return d.merged(ctx, owner, other, row.Exists())
+	case schema.FamilyList:
+		return d.list(ctx, owner, other, row.Exists())
+	case schema.FamilyListMember:
+		return d.listMember(ctx, k, row.Exists())
+	case schema.FamilyListed:
+		return d.listed(ctx, k, row.Exists())
+	case schema.FamilyPublished:
+		return d.published(ctx, k, row)
+	case schema.FamilyChannelMessage:
+		return d.message(ctx, k, row)
+	case schema.FamilyWebhook:
+		return d.webhook(ctx, owner, other, row.Exists())
+	case schema.FamilyWebhookChannel:
+		return d.webhookChannel(ctx, k, row.Exists())
+	case schema.FamilyWebhookListener:
+		return d.webhookListener(ctx, k, row.Exists())
 	case schema.FamilyCredential:
 		return d.account(ctx, k.Sort, row)
 	case schema.FamilyName:
 		return d.claims(ctx, k, row)
 	case schema.FamilyFormerName:
 		return d.former(ctx, owner, other)
-	}
-	return nil
-}
-
-// acquaint puts the newest posts of an author into the home timeline of a new
-// follower, or removes all from that of one who left. It is derived from the
-// follower row, which lies beside the posts: whichever of a follow and a post this
-// node hears of later meets the other.
-func (d *derivation) acquaint(ctx context.Context, author, follower string, follows bool) error {
-	visit := func(e store.Entry) error {
-		audience, err := schema.DecodeAudience(e.Row)
-		if err != nil || audience.Visibility == social.Direct || follows && schema.IsGone(e.Row) {
-			return err
-		}
-		return d.add(ctx, present(schema.Home(follower, schema.Other(e.Key)), follows))
-	}
-	if !follows {
-		return d.each(schema.FamilyAuthorPost, author, visit)
-	}
-	newest, err := d.rows.Scan(d.reads, schema.Of(schema.FamilyAuthorPost, author, "", true, d.backfill))
-	if err != nil {
-		return err
-	}
-	for _, e := range newest {
-		if err := visit(e); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -113,24 +109,6 @@ func (d *derivation) post(ctx context.Context, author, id string, row crdt.Row) 
 		return err
 	}
 	return d.link(ctx, author, id, row, true)
-}
-
-// deliver makes a post an entry, or not, of the homes of its readers.
-func (d *derivation) deliver(ctx context.Context, author, id string, a schema.Audience, entry bool) error {
-	if a.Visibility != social.Direct {
-		return d.each(schema.FamilyFollower, author, func(e store.Entry) error {
-			return d.add(ctx, present(schema.Home(schema.Other(e.Key), id), entry))
-		})
-	}
-	for _, reader := range a.Mentions {
-		if reader == author {
-			continue // written with the post
-		}
-		if err := d.add(ctx, present(schema.Home(reader, id), entry)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // present is the mutation after which a row that says nothing but that it exists

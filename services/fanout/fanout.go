@@ -51,8 +51,11 @@ type Config struct {
 	// Backfill is how many of the newest posts of a followed author enter the home
 	// timeline of a new follower. 0 means 200.
 	Backfill int
-	Logger   *slog.Logger          // nil means none
-	Metrics  prometheus.Registerer // nil means none
+	// PushLimit is how many followers a post is written to the homes of. The posts of
+	// an author with more are merged in when a home is read. 0 means 10,000.
+	PushLimit int
+	Logger    *slog.Logger          // nil means none
+	Metrics   prometheus.Registerer // nil means none
 }
 
 func (c *Config) setDefaults() {
@@ -76,6 +79,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Backfill == 0 {
 		c.Backfill = 200
+	}
+	if c.PushLimit == 0 {
+		c.PushLimit = 10_000
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

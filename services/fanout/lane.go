@@ -249,8 +249,9 @@ func (w *Worker) attempt(ctx context.Context, items []*item) error {
 		return ctx.Err()
 	}
 	defer func() { <-w.slots }()
-	d := &derivation{rows: w.cfg.Rows, out: w.out, backfill: w.cfg.Backfill, reads: ctx}
+	d := &derivation{rows: w.cfg.Rows, out: w.out, backfill: w.cfg.Backfill, pushLimit: w.cfg.PushLimit, reads: ctx}
 	var keys []store.Key
+	named := map[store.Key]struct{}{}
 	for _, it := range items {
 		d.again = d.again || it.replayed || it.takenOver
 		ancient, err := w.ancient(ctx, it)
@@ -261,7 +262,8 @@ func (w *Worker) attempt(ctx context.Context, items []*item) error {
 			continue
 		}
 		for _, k := range it.keys {
-			if !slices.Contains(keys, k) {
+			if _, again := named[k]; !again {
+				named[k] = struct{}{}
 				keys = append(keys, k)
 			}
 		}

@@ -18,24 +18,26 @@ func (d *derivation) link(ctx context.Context, author, id string, row crdt.Row, 
 	if err != nil {
 		return err
 	}
-	var keys []store.Key
+	first, _ := row.First()
+	cause := schema.EncodeCause(schema.Cause{At: first.Time, By: author, Answers: links.ReplyTo})
+	var ms []store.Mutation
 	for _, tag := range links.Tags {
-		keys = append(keys, schema.Tagged(tag, id))
+		ms = append(ms, store.Mutation{Key: schema.Tagged(tag, id)})
 	}
 	for _, user := range links.Mentions {
 		if user != author {
-			keys = append(keys, schema.Mentioned(user, id))
+			ms = append(ms, store.Mutation{Key: schema.Mentioned(user, id), Value: cause})
 		}
 	}
 	if links.ReplyTo != "" {
-		keys = append(keys, schema.Reply(links.ReplyTo, id))
+		ms = append(ms, store.Mutation{Key: schema.Reply(links.ReplyTo, id), Value: cause})
 	}
-	for _, k := range keys {
-		if err := d.add(ctx, present(k, listed)); err != nil {
-			return err
+	for i := range ms {
+		if ms[i].Op = store.Put; !listed {
+			ms[i] = present(ms[i].Key, false)
 		}
 	}
-	return nil
+	return d.add(ctx, ms...)
 }
 
 // withdraw ends what follows from a post in other slots, and what others did with
@@ -50,6 +52,9 @@ func (d *derivation) withdraw(ctx context.Context, author, id string, row crdt.R
 		return err
 	}
 	if err := d.link(ctx, author, id, row, false); err != nil {
+		return err
+	}
+	if err := d.untell(ctx, author, func(t schema.Told) bool { return t.About() == id }); err != nil {
 		return err
 	}
 	tags, err := d.editedTags(id)
@@ -97,7 +102,7 @@ func (d *derivation) mark(ctx context.Context, k store.Key, row crdt.Row) error 
 			}
 		}
 	}
-	return d.add(ctx, present(beside, row.Exists()))
+	return d.add(ctx, mirror(beside, row))
 }
 
 // attached ends what came to lie beside a post when that was gone already:

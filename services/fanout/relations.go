@@ -22,11 +22,14 @@ func (d *derivation) relation(ctx context.Context, k store.Key, row crdt.Row) er
 	user, other, _ := schema.Split(k)
 	switch k.Family {
 	case schema.FamilyFollowing:
-		return d.mirrorUnlessBlocked(ctx, user, other, row.Exists(), k, schema.Follower(other, user))
+		if err := d.unmerge(ctx, user, other, row.Exists()); err != nil {
+			return err
+		}
+		return d.mirrorUnlessBlocked(ctx, user, other, row, k, schema.Follower(other, user))
 	case schema.FamilyFollower:
 		return d.admit(ctx, user, other, row.Exists())
 	case schema.FamilyAgreed:
-		return d.mirrorUnlessBlocked(ctx, user, other, row.Exists(), k, schema.Asked(other, user))
+		return d.mirrorUnlessBlocked(ctx, user, other, row, k, schema.Asked(other, user))
 	case schema.FamilyAsked:
 		if !row.Exists() {
 			return nil
@@ -45,17 +48,17 @@ func (d *derivation) relation(ctx context.Context, k store.Key, row crdt.Row) er
 
 // mirrorUnlessBlocked makes the other's side of an act what the user's is, and ends
 // the act where the user blocks the other.
-func (d *derivation) mirrorUnlessBlocked(ctx context.Context, user, other string, stands bool, truth, mirror store.Key) error {
-	if stands {
+func (d *derivation) mirrorUnlessBlocked(ctx context.Context, user, other string, row crdt.Row, truth, beside store.Key) error {
+	if row.Exists() {
 		blocks, err := d.blocks(user, other)
 		if err != nil {
 			return err
 		}
 		if blocks {
-			return d.add(ctx, present(truth, false), present(mirror, false))
+			return d.add(ctx, present(truth, false), present(beside, false))
 		}
 	}
-	return d.add(ctx, present(mirror, stands))
+	return d.add(ctx, mirror(beside, row))
 }
 
 // refuse ends what another did, mirrored in the slot of a user, if the user blocks

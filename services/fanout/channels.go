@@ -1,0 +1,107 @@
+package fanout
+
+import (
+	"context"
+	"time"
+
+	"grapevine/crdt"
+	"grapevine/services/schema"
+	"grapevine/services/social"
+	"grapevine/store"
+)
+
+// published puts a message into its channel. One that came when its author's account
+// was gone goes.
+func (d *derivation) published(ctx context.Context, k store.Key, row crdt.Row) error {
+	if !row.Exists() {
+		return nil
+	}
+	author, id, _ := schema.Split(k)
+	m, err := schema.DecodePublished(author, id, row)
+	if err != nil {
+		return err
+	}
+	account, err := d.get(schema.User(author))
+	if err == nil && !account.Exists() {
+		account, err = d.surely(schema.User(author))
+	}
+	if err != nil {
+		return err
+	}
+	if !account.Exists() {
+		return d.retract(ctx, m)
+	}
+	return d.add(ctx, store.Mutation{Key: schema.ChannelMessage(m.Channel, id), Op: store.Put, Value: schema.EncodeMessage(m)})
+}
+
+// message removes from a channel what is too much or too old when something is added,
+// and what was added when its author's row was gone: whichever of the two this node
+// hears of later meets the other.
+func (d *derivation) message(ctx context.Context, k store.Key, row crdt.Row) error {
+	channel, id, _ := schema.Split(k)
+	if !row.Exists() {
+		return nil
+	}
+	m, err := schema.DecodeMessage(channel, id, row)
+	if err != nil {
+		return err
+	}
+	truth, err := d.get(schema.Published(m.Author, id))
+	if err == nil && !truth.Exists() {
+		truth, err = d.surely(schema.Published(m.Author, id))
+	}
+	if err != nil {
+		return err
+	}
+	if !truth.Exists() {
+		return d.retract(ctx, m)
+	}
+	if err := d.hookMessage(ctx, channel, id); err != nil {
+		return err
+	}
+	if !looks(id) {
+		return nil
+	}
+	return d.trimChannel(ctx, channel)
+}
+
+func (d *derivation) trimChannel(ctx context.Context, channel string) error {
+	remove := func(e store.Entry) error {
+		m, err := schema.DecodeMessage(channel, schema.Other(e.Key), e.Row)
+		if err != nil {
+			return err
+		}
+		return d.retract(ctx, m)
+	}
+	oldest, err := d.rows.Scan(d.reads, schema.InChannel(channel, "", false, pageRows))
+	if err != nil {
+		return err
+	}
+	for _, e := range oldest {
+		if time.Since(social.TimeOf(schema.Other(e.Key))) <= social.ChannelHistory {
+			break
+		}
+		if err := remove(e); err != nil {
+			return err
+		}
+	}
+	return d.trim(ctx, social.MaxChannelHistory, func(after string, limit int) store.Range {
+		return schema.InChannel(channel, after, true, limit)
+	}, remove)
+}
+
+// retract removes a message on both sides.
+func (d *derivation) retract(ctx context.Context, m social.ChannelMessage) error {
+	return d.add(ctx, present(schema.ChannelMessage(m.Channel, m.ID), false), present(schema.Published(m.Author, m.ID), false))
+}
+
+// departMessages ends what a deleted account said in channels.
+func (d *derivation) departMessages(ctx context.Context, user string) error {
+	return d.each(schema.FamilyPublished, user, func(e store.Entry) error {
+		m, err := schema.DecodePublished(user, schema.Other(e.Key), e.Row)
+		if err != nil {
+			return err
+		}
+		return d.retract(ctx, m)
+	})
+}
