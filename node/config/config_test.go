@@ -33,7 +33,7 @@ func TestVerifyReportsEveryMistakeAtOnce(t *testing.T) {
 	lines := strings.Split(err.Error(), "\n")
 	want := []string{
 		"data", "http", "p2p", "gossip", "advertise", "join", "join", "zone", "weight",
-		"copies", "partition-bits", "max-in-flight", "log-level", "log-format",
+		"copies", "partition-bits", "max-streams", "max-in-flight", "log-level", "log-format",
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("%d mistakes, want %d:\n%v", len(lines), len(want), err)
