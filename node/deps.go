@@ -12,7 +12,9 @@ import (
 	"grapevine/p2p"
 	"grapevine/services/search/text"
 	"grapevine/services/users"
+	"grapevine/services/webhooks"
 	"grapevine/store"
+	"grapevine/store/replica"
 	"grapevine/store/ring"
 )
 
@@ -36,6 +38,8 @@ type Deps struct {
 	// Block cuts the node off from the peers for which it is true. Nil means that
 	// faults cannot be injected.
 	Block func(blocked func(p2p.NodeID) bool)
+	// Router chooses who is asked; nil means by health.
+	Router replica.Router
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 	// Coordinated is told of every write that this node coordinates; see
@@ -43,6 +47,11 @@ type Deps struct {
 	Coordinated func(store.Partition, causal.Dot, []store.Entry)
 	// HashCost is the cost of password hashes; zero means the default.
 	HashCost users.Cost
+	// Webhooks sends what accounts have sent to their webhooks; nil means over HTTP.
+	Webhooks webhooks.Sender
+	// PushLimit is how many followers a post is written to the homes of; zero means
+	// the default of fanout.Config.
+	PushLimit int
 }
 
 // found is the cluster that a node makes which has nobody to join.

@@ -22,8 +22,9 @@ import (
 	"grapevine/store/badgerdb"
 )
 
-// alone is one node on a real disk, without a network to speak of.
-func alone(b *testing.B) *node.Node {
+// alone is one node on a real disk, without a network to speak of, which writes posts
+// to the homes of as many followers as given, or of the default.
+func alone(b *testing.B, pushLimit ...int) *node.Node {
 	b.Helper()
 	db, err := badgerdb.Open(b.Context(), badgerdb.Config{Dir: b.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -31,8 +32,12 @@ func alone(b *testing.B) *node.Node {
 	}
 	net := simnet.New(simnet.Options{})
 	joined := net.Join("node-a", p2p.Addrs{HTTP: "node-a:7400"})
+	limit := 0
+	if len(pushLimit) > 0 {
+		limit = pushLimit[0]
+	}
 	n, err := node.Assemble(config.Default("unused"), node.Deps{
-		Engine: db, Transport: joined.Transport(), Broadcaster: joined.Broadcaster(), Members: joined.Members(),
+		PushLimit: limit, Engine: db, Transport: joined.Transport(), Broadcaster: joined.Broadcaster(), Members: joined.Members(),
 		Secret: config.Secret{1}, HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {

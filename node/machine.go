@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"grapevine/node/client"
 	"grapevine/node/config"
+	"grapevine/node/dns"
 	"grapevine/p2p"
 	"grapevine/p2p/libp2pnet"
 	"grapevine/p2p/swim"
@@ -38,6 +41,7 @@ type Machine struct {
 	engine   *badgerdb.DB
 	rejoins  bool // it has been a member of a cluster
 	ready    config.Ready
+	scheme   string // of the API's URL: http:// or https://
 }
 
 // New opens the data directory, binds all addresses, and starts a node. It joins
@@ -72,10 +76,9 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 	}
 	m.parts.add("the files of the search index", index.Close)
 	deps.Index = index
-	if m.listener, err = net.Listen("tcp", cfg.HTTP); err != nil {
-		return fmt.Errorf("--http: %w", err)
+	if err := m.listen(cfg, metrics); err != nil {
+		return err
 	}
-	m.parts.add("the HTTP listener", m.closeListener)
 	if err := m.openNetwork(ctx, cfg, deps.Secret, log, metrics); err != nil {
 		return err
 	}
@@ -86,6 +89,42 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 		return err
 	}
 	m.parts.add("the node", m.Node.Close)
+	return m.answerDNS(cfg, metrics)
+}
+
+// answerDNS begins to, when that is wanted.
+func (m *Machine) answerDNS(cfg config.Config, metrics prometheus.Registerer) error {
+	if cfg.DNS == "" {
+		return nil
+	}
+	server, err := dns.New(dns.Config{
+		Listen: cfg.DNS, Name: cfg.DNSName, Nodes: m.healthy, Log: m.log, Metrics: metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("--dns: %w", err)
+	}
+	m.parts.add("DNS", server.Close)
+	m.ready.DNS = server.Addr()
+	return nil
+}
+
+// listen binds the address of the API, with TLS when there is a certificate.
+func (m *Machine) listen(cfg config.Config, metrics prometheus.Registerer) error {
+	var err error
+	if m.listener, err = net.Listen("tcp", cfg.HTTP); err != nil {
+		return fmt.Errorf("--http: %w", err)
+	}
+	m.parts.add("the HTTP listener", m.closeListener)
+	m.scheme = "http://"
+	if cfg.TLSCert == "" {
+		return nil
+	}
+	pair, err := openCertificate(cfg.TLSCert, cfg.TLSKey, m.log, metrics)
+	if err != nil {
+		return err
+	}
+	m.parts.add("the certificate", until(pair.watch))
+	m.scheme, m.listener = "https://", tls.NewListener(m.listener, pair.config())
 	return nil
 }
 
@@ -129,7 +168,7 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 	m.rejoins = len(remembered) > 0
 	m.swim, err = swim.New(ctx, swim.Config{
 		Self: m.host.Self(), Key: key, Secret: secret, Listen: cfg.Gossip, Advertise: gossipHost,
-		Addrs: p2p.Addrs{P2P: m.host.Addr(), HTTP: httpAddr}, Join: cfg.Join,
+		Addrs: p2p.Addrs{P2P: m.host.Addr(), HTTP: client.Address(m.scheme + httpAddr)}, Join: cfg.Join,
 		Remembered: remembered, Save: func(addrs []string) { peers.save(addrs, log) },
 		Log: log, Metrics: metrics,
 	})
@@ -143,7 +182,7 @@ func (m *Machine) openNetwork(ctx context.Context, cfg config.Config, secret con
 		return err
 	}
 	m.parts.add("the connections", until(m.keepConnected))
-	m.ready = config.Ready{HTTP: httpAddr, P2P: m.host.Addr(), Gossip: m.swim.GossipAddr(), ID: string(m.host.Self())}
+	m.ready = config.Ready{HTTP: httpAddr, URL: m.scheme + httpAddr, P2P: m.host.Addr(), Gossip: m.swim.GossipAddr(), ID: string(m.host.Self())}
 	return nil
 }
 

@@ -13,14 +13,17 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"grapevine/node/config"
 	"grapevine/node/httpapi"
 	"grapevine/node/routing"
+	"grapevine/node/trace"
 	"grapevine/p2p"
 	"grapevine/services/fanout"
 	"grapevine/services/graph"
+	"grapevine/services/lists"
+	"grapevine/services/live"
+	"grapevine/services/notify"
 	"grapevine/services/posts"
 	"grapevine/services/schema"
 	"grapevine/services/takeout"
@@ -48,11 +51,15 @@ type Node struct {
 	log     *slog.Logger
 	store   *replica.Store
 	fanout  *fanout.Worker
+	live    *live.Service
 	handler http.Handler
 	started time.Time
 	parts   closers
 
 	standings *standings
+	inspector *inspector
+	tracer    *trace.Tracer
+	heat      *heat
 
 	// caches are told of changed rows. The store runs before the services that
 	// cache exist, hence the pointer.
@@ -75,8 +82,10 @@ func assemble(cfg config.Config, deps Deps, log *slog.Logger, metrics *prometheu
 	}
 	n := &Node{
 		cfg: cfg, deps: deps, log: log, started: deps.Now(),
-		standings: newStandings(deps.Transport),
+		heat: newHeat(),
 	}
+	n.startTracing(metrics)
+	n.standings = newStandings(n.deps.Transport)
 	if err := n.build(metrics); err != nil {
 		return nil, errors.Join(err, n.parts.close())
 	}
@@ -101,20 +110,30 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 	if err != nil {
 		return fmt.Errorf("posts: %w", err)
 	}
-	timelines, err := timeline.New(timeline.Config{Rows: n.store, Posts: texts, Current: n.store.Current})
+	timelines, err := timeline.New(timeline.Config{Rows: n.store, Posts: texts, Current: n.store.Current, Now: n.deps.Now})
 	if err != nil {
 		return fmt.Errorf("timelines: %w", err)
 	}
 	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, relations.Invalidate, texts.Invalidate, timelines.Invalidate})
+	if err := measureCaches(metrics, relations, texts, timelines); err != nil {
+		return fmt.Errorf("metrics of caches: %w", err)
+	}
 	if err := n.startFanout(metrics); err != nil {
 		return err
 	}
+	inbox := notify.New(notify.Config{Rows: n.store, Posts: texts, Users: accounts, Relations: relations, Now: n.deps.Now})
 	api := httpapi.Config{
 		Users: accounts, Graph: relations, Posts: texts, Timelines: timelines,
-		Search:  n.startSearch(metrics, texts, accounts, relations),
-		Takeout: takeout.New(accounts, texts, relations, n.deps.Now),
-		Cluster: (*cluster)(n), Backups: (*backups)(n), OperatorToken: n.deps.Secret.OperatorToken(),
+		Notifications: inbox,
+		Live:          n.startLive(metrics, texts, inbox),
+		Webhooks:      n.startWebhooks(metrics, inbox),
+		Lists:         lists.New(lists.Config{Rows: n.store, Users: accounts, Relations: relations, Now: n.deps.Now}),
+		Search:        n.startSearch(metrics, texts, accounts, relations),
+		Trends:        n.startTrends(metrics),
+		Takeout:       takeout.New(accounts, texts, relations, n.deps.Now),
+		Cluster:       (*cluster)(n), Backups: (*backups)(n), Inspector: n.inspect(metrics), OperatorToken: n.deps.Secret.OperatorToken(),
 		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight, SignUpsPerMinute: n.cfg.SignUpsPerMinute,
+		TrustedProxies: n.cfg.Proxies(), Tracer: n.tracer,
 	}
 	if n.cfg.UnsafeFaults && n.deps.Block != nil {
 		api.Faults = (*faults)(n)
@@ -124,19 +143,25 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 }
 
 func (n *Node) openStore(metrics prometheus.Registerer) error {
+	if n.deps.Router == nil {
+		router := routing.New(routing.Config{Self: n.deps.Transport.Self(), Alive: n.deps.Members.Alive, Now: n.deps.Now})
+		metrics.MustRegister(router)
+		n.deps.Router = router
+	}
 	var err error
 	n.store, err = replica.Open(replica.Config{
 		Self: n.deps.Transport.Self(), Engine: n.deps.Engine,
 		Transport: n.deps.Transport, Broadcaster: n.deps.Broadcaster, Members: n.deps.Members,
-		Router: routing.New(n.deps.Members.Alive, n.deps.Now),
+		Router: n.deps.Router,
 		Found:  found(n.cfg, n.deps.Rejoins), Weight: n.cfg.Weight, Zone: n.cfg.Zone,
-		Indexed: schema.Indexed, Invalidate: n.invalidate, Coordinated: n.deps.Coordinated,
+		Indexed: schema.Indexed, Invalidate: n.invalidate, Coordinated: n.coordinated,
 		Now: n.deps.Now, Log: n.log, Metrics: metrics,
 	})
 	if err != nil {
 		return err
 	}
 	n.parts.add("the replicated store", n.store.Close)
+	metrics.MustRegister(nodeMetrics{(*cluster)(n)})
 	n.deps.Transport.Handle(protoStanding, n.answerStanding)
 	return nil
 }
@@ -157,6 +182,7 @@ func (n *Node) startFanout(metrics prometheus.Registerer) error {
 		Log: n.store, Rows: n.store, Leads: n.store.Leads, Lags: n.store.Lags, Hinted: n.store.Hinted,
 		PartitionOf: func(slot store.Slot) store.Partition { return n.store.Ring().PartitionOf(slot) },
 		Announce:    func(done []store.Seen) { news.announce(done) },
+		PushLimit:   n.deps.PushLimit,
 		Logger:      n.log, Metrics: metrics,
 	})
 	var err error
@@ -230,6 +256,7 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Re
 		return fmt.Errorf("serving HTTP: %w", err)
 	}
 	n.log.Info("draining")
+	n.live.Drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
@@ -263,11 +290,4 @@ func (n *Node) announceReady(ctx context.Context, ready config.Ready) {
 	if n.cfg.OnReady != nil {
 		n.cfg.OnReady(ready)
 	}
-}
-
-// newMetrics makes a registry with the figures of the process itself.
-func newMetrics() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return r
 }

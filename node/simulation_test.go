@@ -27,6 +27,7 @@ type simulation struct {
 	t     *testing.T
 	net   *simnet.Network
 	nodes []*simulated
+	hooks *inboxOfHooks
 }
 
 type simulated struct {
@@ -38,7 +39,7 @@ type simulated struct {
 
 func simulate(t *testing.T, n int, options simnet.Options, test func(*simulation)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &simulation{t: t, net: simnet.New(options)}
+		s := &simulation{t: t, net: simnet.New(options), hooks: newInboxOfHooks()}
 		defer s.close()
 		for i := range n {
 			s.nodes = append(s.nodes, &simulated{id: p2p.NodeID(fmt.Sprintf("node-%c", 'a'+i)), db: memdb.New()})
@@ -63,7 +64,7 @@ func (s *simulation) start(i int) {
 	n.Node, err = node.Assemble(cfg, node.Deps{
 		Engine: n.db, Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
 		Secret:   config.Secret{1},
-		HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1},
+		HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1}, PushLimit: 2, Webhooks: s.hooks,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatalf("node %d: %v", i, err)

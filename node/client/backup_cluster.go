@@ -114,7 +114,7 @@ func (b *backup) addNode(m Member, partitions []Partition) {
 	node := b.c
 	if !m.Self {
 		other := *b.c
-		other.base = "http://" + m.HTTP
+		other.base = URL(m.HTTP)
 		node = &other
 	}
 	stored := map[int]bool{}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"grapevine/node/client"
+	"grapevine/node/trace"
 	"grapevine/services/social"
 	"grapevine/store"
 )
@@ -19,13 +20,16 @@ import (
 // whoever writes the reply.
 type exchange struct {
 	http.ResponseWriter
-	api    *api
-	r      *http.Request
-	id     string
-	start  time.Time
-	status int           // 0 until the header is written
-	req    store.Request // what the client asked of the store, and what came of it
-	who    social.Identity
+	api     *api
+	r       *http.Request
+	client  context.Context // ends when the client goes away
+	id      string
+	start   time.Time
+	status  int           // 0 until the header is written
+	written int64         // bytes of the reply's body
+	span    *trace.Span   // nil when nobody traces
+	req     store.Request // what the client asked of the store, and what came of it
+	who     social.Identity
 }
 
 type exchangeKey struct{}
@@ -41,7 +45,8 @@ func viewer(ctx context.Context) social.Identity { return exchangeOf(ctx).who }
 // ServeHTTP passes a request through the chain: name it, bound its time, take up
 // its session and its wishes, read its body, admit it, route it.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, api: a, r: r, id: requestID(r), start: time.Now()}
+	x := &exchange{ResponseWriter: w, api: a, r: r, client: r.Context(), id: requestID(r), start: time.Now()}
+	x.req.ID = x.id
 	defer x.finish()
 	h := w.Header()
 	h.Set(client.HeaderRequestID, x.id)
@@ -50,19 +55,20 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
 	defer cancel()
+	ctx, x.span = a.Tracer.Serve(ctx, r.Header.Get("Traceparent"), x.id)
 	ctx = context.WithValue(store.WithRequest(ctx, &x.req), exchangeKey{}, x)
 	x.r = r.WithContext(ctx)
+	takeToken(x.r)
 	if f := x.prepare(); f != nil {
 		writeFault(x, f)
 		return
 	}
-	if !isProbe(r.URL.Path) {
-		if !a.inFlight.enter(a.MaxInFlight) {
-			writeFault(x, tooBusy())
-			return
-		}
-		defer a.inFlight.leave()
+	leave, f := x.admit()
+	if f != nil {
+		writeFault(x, f)
+		return
 	}
+	defer leave()
 	a.mux.ServeHTTP(x, x.r)
 }
 
@@ -98,7 +104,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
-	return x.ResponseWriter.Write(b)
+	n, err := x.ResponseWriter.Write(b)
+	x.written += int64(n)
+	return n, err
 }
 
 // Unwrap lets an http.ResponseController reach the connection.
@@ -117,14 +125,19 @@ func (x *exchange) finish() {
 	} else if !begun {
 		x.WriteHeader(http.StatusOK)
 	}
-	x.api.metrics.observe(x.r, x.status, time.Since(x.start))
+	took := time.Since(x.start)
+	if !x.isStream() {
+		x.api.metrics.observe(x.r, x.status, took)
+	}
+	x.log(took)
+	x.endSpan()
 	if p != nil && begun {
 		panic(http.ErrAbortHandler) // a cut connection tells the client that the reply is not whole
 	}
 }
 
 // maxRequestID bounds the bytes of a request id that a client gives.
-const maxRequestID = 64
+const maxRequestID = store.MaxRequestID
 
 // requestID takes the client's id, when it is fit for a log line, or makes one.
 func requestID(r *http.Request) string {

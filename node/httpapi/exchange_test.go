@@ -195,7 +195,7 @@ func TestAPanicIsAnInternalErrorWithoutDetail(t *testing.T) {
 	if !strings.Contains(log.String(), "secret detail") || !strings.Contains(log.String(), "r-7") {
 		t.Errorf("the log does not tell what happened: %s", log.String())
 	}
-	if a.inFlight.inside.Load() != 0 {
+	if a.admission.inside != 0 {
 		t.Error("the request still counts as being served")
 	}
 }

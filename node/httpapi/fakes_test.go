@@ -314,8 +314,8 @@ func newAPI(t testing.TB, change func(*Config)) (*api, *world) {
 	t.Helper()
 	w := &world{ready: true}
 	c := Config{
-		Users: fakeUsers{w}, Graph: fakeGraph{w}, Posts: fakePosts{w}, Timelines: fakeTimelines{w}, Takeout: fakeTakeout{w}, Search: fakeSearch{w},
-		Cluster: fakeCluster{w}, Backups: fakeBackups{w}, OperatorToken: opToken, Log: slog.New(slog.DiscardHandler),
+		Users: fakeUsers{w}, Graph: fakeGraph{w}, Posts: fakePosts{w}, Timelines: fakeTimelines{w}, Live: fakeLive{w}, Lists: fakeLists{w}, Notifications: fakeNotifications{w}, Webhooks: fakeWebhooks{w}, Takeout: fakeTakeout{w}, Search: fakeSearch{w}, Trends: fakeTrends{w},
+		Cluster: fakeCluster{w}, Backups: fakeBackups{w}, Inspector: fakeInspector{w}, OperatorToken: opToken, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&c)

@@ -12,27 +12,37 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"grapevine/node/trace"
 )
 
 //go:generate go test -run TestTheCommittedOpenAPIDocumentIsCurrent -update .
 
-// Config is what the API needs. Users, Graph, Posts, Timelines, Search, Takeout,
-// Cluster, Backups and OperatorToken are required.
+// Config is what the API needs. Users, Graph, Posts, Timelines, Lists, Notifications, Webhooks,
+// Search, Trends, Takeout, Cluster, Backups, Inspector and OperatorToken are required.
 type Config struct {
-	Users     Users
-	Graph     Graph
-	Posts     Posts
-	Timelines Timelines
-	Search    Search
-	Takeout   Takeout
-	Cluster   Cluster
-	Backups   Backups
+	Users         Users
+	Graph         Graph
+	Posts         Posts
+	Timelines     Timelines
+	Live          Live
+	Search        Search
+	Trends        Trends
+	Lists         Lists
+	Notifications Notifications
+	Webhooks      Webhooks
+	Takeout       Takeout
+	Cluster       Cluster
+	Backups       Backups
+	Inspector     Inspector
 	// Faults, when not nil, mounts POST /v1/unsafe/faults.
 	Faults Faults
 	// OperatorToken authorizes acts on the cluster.
@@ -40,16 +50,21 @@ type Config struct {
 	// Log is where failures go, slog.Default() when nil. No token, password or
 	// text of a user is logged.
 	Log *slog.Logger
+	// Tracer follows requests; nil follows none.
+	Tracer *trace.Tracer
 	// Metrics is served at /metrics and takes the API's own; a new registry when
 	// nil.
 	Metrics *prometheus.Registry
 	// MaxInFlight bounds the requests served at once, and as many whose bodies are
-	// still coming; DefaultMaxInFlight when 0. Probes and metrics are served beyond
-	// it.
+	// still coming; DefaultMaxInFlight when 0. Fewer are served while they take longer
+	// than usual. Probes, metrics and the operator are served beyond it.
 	MaxInFlight int
 	// SignUpsPerMinute bounds the accounts made from one client address; 0 bounds
 	// nothing.
 	SignUpsPerMinute int
+	// TrustedProxies are the networks of the proxies that are believed about whom a
+	// request is from.
+	TrustedProxies []netip.Prefix
 	// Timeout bounds the time of a request, DefaultTimeout when 0.
 	Timeout time.Duration
 }
@@ -65,22 +80,25 @@ const (
 // api is the handler. Its fields are set by New and not changed after.
 type api struct {
 	Config
-	mux      *http.ServeMux
-	huma     huma.API
-	metrics  *metrics
-	openapi  func() ([]byte, error) // made when it is first asked for
-	inFlight gate
-	bodies   gate // requests whose bodies are being read
-	limits   *limits
+	mux       *http.ServeMux
+	huma      huma.API
+	metrics   *metrics
+	openapi   func() ([]byte, error) // made when it is first asked for
+	admission *admission
+	bodies    gate // requests whose bodies are being read
+	profiles  gate
+	limits    *limits
+	slowLines *rate.Limiter
 }
 
 // New makes the handler of a node's HTTP API. It fails when the API's metrics
 // are already registered with Config.Metrics.
 func New(c Config) (http.Handler, error) {
-	a := &api{Config: c, mux: http.NewServeMux(), limits: newLimits(c.SignUpsPerMinute)}
+	a := &api{Config: c, mux: http.NewServeMux(), limits: newLimits(c.SignUpsPerMinute), slowLines: newSlowLines()}
 	a.setDefaults()
 	exactNames()
-	m, err := newMetrics(a.Metrics, func() float64 { return float64(a.inFlight.inside.Load()) })
+	a.admission = newAdmission(a.MaxInFlight)
+	m, err := newMetrics(a.Metrics, a.admission)
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: registering metrics: %w", err)
 	}
@@ -116,12 +134,20 @@ func (a *api) routes() {
 	a.postRoutes()
 	a.markRoutes()
 	a.timelineRoutes()
+	a.streamRoutes()
+	a.listRoutes()
+	a.notificationRoutes()
+	a.webhookRoutes()
 	a.searchRoutes()
+	a.trendRoutes()
 	a.clusterRoutes()
 	a.planRoutes()
+	a.inspectRoutes()
 	a.operateRoutes()
 	a.backupRoutes()
 	a.probeRoutes()
+	a.profileRoutes()
+	a.docsRoutes()
 	if a.Faults != nil {
 		a.faultRoutes()
 	}

@@ -29,6 +29,44 @@ func isProbe(path string) bool {
 	return path == "/healthz" || path == "/readyz" || path == "/metrics"
 }
 
+// admit lets the request in, or says why not. The returned function is called when it
+// is over.
+func (x *exchange) admit() (leave func(), f *fault) {
+	header := x.r.Header.Get("Authorization")
+	if isProbe(x.r.URL.Path) || x.r.URL.Path == streamPath || x.isOperator(header) { // streams have a bound of their own
+		return func() {}, nil
+	}
+	who := header
+	if who == "" {
+		who = x.clientAddress()
+	}
+	door := x.api.admission
+	switch door.enter(who) {
+	case full:
+		return nil, tooBusy()
+	case unfair:
+		return nil, limited(time.Second, "the node is busy and serves as many requests of yours as is fair; let some of them end")
+	case admitted:
+	}
+	began := time.Now()
+	return func() {
+		now := time.Now()
+		door.leave(who, now.Sub(began), !x.tookItsTime(), now)
+	}, nil
+}
+
+// isOperator says whether the request has the operator token.
+func (x *exchange) isOperator(header string) bool {
+	token, ok := strings.CutPrefix(header, "Bearer ")
+	return ok && len(token) == len(x.api.OperatorToken) && sameSecret(token, x.api.OperatorToken)
+}
+
+// tookItsTime tells the requests whose time says nothing of how busy the node is.
+func (x *exchange) tookItsTime() bool {
+	return x.isStream() || isUpload(x.r) || strings.HasSuffix(x.r.URL.Path, "/export") ||
+		x.req.Durability != store.Default || x.req.Consistency != store.One
+}
+
 // gate bounds how many are inside at once.
 type gate struct{ inside atomic.Int64 }
 

@@ -13,7 +13,7 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 }
 
-func newMetrics(reg *prometheus.Registry, inFlight func() float64) (*metrics, error) {
+func newMetrics(reg *prometheus.Registry, door *admission) (*metrics, error) {
 	m := &metrics{duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "grapevine_http_request_duration_seconds",
 		Help:    "Time from a request's header to the end of its handler.",
@@ -21,9 +21,9 @@ func newMetrics(reg *prometheus.Registry, inFlight func() float64) (*metrics, er
 	}, []string{"route", "method", "class"})}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "grapevine_http_requests_in_flight",
-		Help: "Requests being served, probes aside.",
-	}, inFlight)
-	for _, c := range []prometheus.Collector{m.duration, gauge} {
+		Help: "Requests being served, probes and the operator's aside.",
+	}, func() float64 { inside, _, _ := door.state(); return float64(inside) })
+	for _, c := range []prometheus.Collector{m.duration, gauge, door} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -55,6 +55,8 @@ func method(r *http.Request) string {
 
 func statusClass(status int) string {
 	switch status / 100 {
+	case 1:
+		return "1xx"
 	case 2:
 		return "2xx"
 	case 3:

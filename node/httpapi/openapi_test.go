@@ -93,13 +93,18 @@ func target(path, value string) string {
 }
 
 var bodies = map[string]any{
-	"befriend":     client.NewFriend{Friend: "@bob"},
-	"sign-up":      client.SignUp{Username: "alice", Password: "correct horse", Bio: "b"},
-	"log-in":       client.Login{Username: "alice", Password: "correct horse"},
-	"update-user":  client.UserPatch{},
-	"set-password": client.NewPassword{Current: "correct horse", New: "battery staple"},
-	"create-post":  client.NewPost{Text: "hello"},
-	"edit-post":    client.PostPatch{Text: "hello again"},
+	"create-list":                  client.NewList{Title: "friends"},
+	"rename-list":                  client.NewList{Title: "foes"},
+	"befriend":                     client.NewFriend{Friend: "@bob"},
+	"sign-up":                      client.SignUp{Username: "alice", Password: "correct horse", Bio: "b"},
+	"log-in":                       client.Login{Username: "alice", Password: "correct horse"},
+	"update-user":                  client.UserPatch{},
+	"set-password":                 client.NewPassword{Current: "correct horse", New: "battery staple"},
+	"read-notifications":           client.ReadUpTo{UpTo: postID},
+	"publish":                      client.NewMessage{Channel: "news", Message: "hello"},
+	"set-notification-preferences": social.NotificationPreferences{Like: social.NotifyOff},
+	"create-post":                  client.NewPost{Text: "hello"},
+	"edit-post":                    client.PostPatch{Text: "hello again"},
 }
 
 func TestEveryDocumentedRouteAnswersAsDocumented(t *testing.T) {
@@ -114,7 +119,7 @@ func TestEveryDocumentedRouteAnswersAsDocumented(t *testing.T) {
 		if op.RequestBody != nil {
 			body, _ = json.Marshal(bodies[op.OperationID])
 		}
-		r := httptest.NewRequest(op.Method, target(op.path, aliceID)+"?key=k&partitions=1", bytes.NewReader(body))
+		r := httptest.NewRequest(op.Method, target(op.path, aliceID)+"?key=k&partitions=1&channels=public", bytes.NewReader(body))
 		op.authorize(r)
 		rec := httptest.NewRecorder()
 		a.ServeHTTP(rec, r)
@@ -254,12 +259,14 @@ func TestTheDocumentGivesTheBoundsOfTheDomain(t *testing.T) {
 		{"UserPatch", "Bio", "maxLength", social.MaxBio},
 		{"NewPost", "Text", "maxLength", social.MaxText},
 		{"PostPatch", "Text", "maxLength", social.MaxText},
+		{"NewMessage", "Channel", "maxLength", social.MaxChannel},
+		{"NewMessage", "Message", "maxLength", social.MaxMessage},
 		{"cut", "Limit", "maximum", social.MaxPage},
 		{"cut", "Limit", "default", social.DefaultPage},
 	} {
 		types := map[string]reflect.Type{
 			"SignUp": reflect.TypeFor[client.SignUp](), "UserPatch": reflect.TypeFor[client.UserPatch](), "NewPassword": reflect.TypeFor[client.NewPassword](),
-			"NewPost": reflect.TypeFor[client.NewPost](), "PostPatch": reflect.TypeFor[client.PostPatch](),
+			"NewPost": reflect.TypeFor[client.NewPost](), "PostPatch": reflect.TypeFor[client.PostPatch](), "NewMessage": reflect.TypeFor[client.NewMessage](),
 			"cut": reflect.TypeFor[Cut](),
 		}
 		f, _ := types[c.of].FieldByName(c.field)

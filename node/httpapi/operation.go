@@ -104,6 +104,9 @@ func usualErrors(op *huma.Operation, need access, hasBody bool) []int {
 	if strings.HasPrefix(op.Path, "/v1/") {
 		statuses = append(statuses, http.StatusBadRequest, http.StatusUnprocessableEntity,
 			http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
+		if need != operator {
+			statuses = append(statuses, http.StatusTooManyRequests)
+		}
 	}
 	if need != anyone {
 		statuses = append(statuses, http.StatusUnauthorized)

@@ -16,6 +16,7 @@ func (a *api) planRoutes() {
 		OperationID: "plan", Method: http.MethodGet, Path: "/v1/cluster/plan", Tags: []string{"cluster"},
 		Summary:     "Show what would move if nodes came, went or changed; nothing is changed",
 		Description: "Joins and leaves under way are taken to have ended. Each parameter can be given repeatedly.",
+		Errors:      []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *struct {
 		Add    []string `query:"add,explode" maxItems:"100" doc:"WEIGHT or WEIGHT:ZONE of a node to come; 100 is an ordinary weight." example:"100:rack1"`
 		Remove []string `query:"remove,explode" maxItems:"100" doc:"Id or short id of a node to go."`

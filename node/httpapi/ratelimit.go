@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"net"
-	"net/http"
-	"net/netip"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -128,38 +124,4 @@ func limited(wait time.Duration, why string) *fault {
 	f := newFault(rateLimited, "", fmt.Sprintf("%s; try again in %d s", why, seconds))
 	f.header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	return f
-}
-
-// clientAddress is what a client is told apart by: its address, or its network of
-// 64 bits in IPv6, where a client has as many addresses as it likes. A proxy on this
-// machine is believed to have added its client's address to X-Forwarded-For.
-func (x *exchange) clientAddress() string {
-	host, _, err := net.SplitHostPort(x.r.RemoteAddr)
-	if err != nil {
-		return x.r.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if addr.IsLoopback() {
-		addr = forwarded(x.r.Header, addr)
-	}
-	addr = addr.Unmap()
-	if addr.Is6() {
-		network, _ := addr.WithZone("").Prefix(64) // 64 bits are in range
-		return network.String()
-	}
-	return addr.String()
-}
-
-// forwarded gives the last address of X-Forwarded-For, which the proxy that is
-// spoken to has added, or direct where there is none.
-func forwarded(h http.Header, direct netip.Addr) netip.Addr {
-	all := strings.Join(h.Values("X-Forwarded-For"), ",")
-	last := all[strings.LastIndexByte(all, ',')+1:]
-	if addr, err := netip.ParseAddr(strings.TrimSpace(last)); err == nil {
-		return addr
-	}
-	return direct
 }

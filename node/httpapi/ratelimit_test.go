@@ -167,31 +167,6 @@ func TestSignUpsAreBoundedWhereTheConfigurationSaysSo(t *testing.T) {
 	})
 }
 
-func TestAClientIsToldApartByItsAddress(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ remote, forwarded, want string }{
-		{"192.0.2.1:80", "", "192.0.2.1"},
-		{"192.0.2.1:80", "198.51.100.7", "192.0.2.1"}, // anybody can write that
-		{"127.0.0.1:80", "", "127.0.0.1"},
-		{"127.0.0.1:80", "198.51.100.7", "198.51.100.7"},
-		{"[::1]:80", "203.0.113.9, 198.51.100.7", "198.51.100.7"},
-		{"127.0.0.1:80", "unknown", "127.0.0.1"},
-		{"[::ffff:192.0.2.1]:80", "", "192.0.2.1"},
-		{"[2001:db8:1:2:3:4:5:6]:80", "", "2001:db8:1:2::/64"},
-		{"[fe80::1%eth0]:80", "", "fe80::/64"},
-		{"@", "", "@"},
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = c.remote
-		if c.forwarded != "" {
-			r.Header.Set("X-Forwarded-For", c.forwarded)
-		}
-		if got := (&exchange{r: r}).clientAddress(); got != c.want {
-			t.Errorf("%s by %s is %q, want %q", c.forwarded, c.remote, got, c.want)
-		}
-	}
-}
-
 func TestNamesOfMembersAreTakenAsTheyAreSpelled(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, nil)

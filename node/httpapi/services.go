@@ -82,6 +82,8 @@ type Timelines interface {
 	Home(ctx context.Context, who social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error)
 	Mentions(ctx context.Context, who social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error)
 	Tagged(ctx context.Context, viewer social.Identity, tag string, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error)
+	// List is of a list of who's.
+	List(ctx context.Context, who social.Identity, list string, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], error)
 	Public(ctx context.Context, viewer social.Identity, f social.PostFilter, cut social.Cut) (social.Page[json.RawMessage], store.Coverage, error)
 }
 

@@ -71,13 +71,16 @@ type signUpReply struct {
 	Body     client.SignedUp
 }
 
-func (a *api) signUp(ctx context.Context, in *struct{ Body client.SignUp }) (*signUpReply, error) {
+func (a *api) signUp(ctx context.Context, in *struct {
+	Key  string `header:"Idempotency-Key" maxLength:"128" doc:"Of your choice, and secret: a second request with the same key, username and password logs in to the account that the first made, on any node."`
+	Body client.SignUp
+}) (*signUpReply, error) {
 	if err := a.admitSignUp(ctx); err != nil {
 		return nil, err
 	}
 	s, err := a.Users.Create(ctx, social.NewUser{
 		Username: in.Body.Username, Password: in.Body.Password,
-		DisplayName: in.Body.DisplayName, Bio: in.Body.Bio,
+		DisplayName: in.Body.DisplayName, Bio: in.Body.Bio, Key: in.Key,
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+
+	"grapevine/node/client"
+	"grapevine/services/social"
+)
+
+type fakeInspector struct{ *world }
+
+func (f fakeInspector) Links(context.Context) client.Links {
+	return client.Links{Node: "node-a", Links: []client.Link{}}
+}
+
+func (f fakeInspector) Load(ctx context.Context) (client.Load, error) {
+	return client.Load{
+		Node: "node-a", Requests: client.Requests{Buckets: []client.Bucket{}}, Disk: client.Disk{Buckets: []client.Bucket{}},
+		Hot: client.Hot{Partitions: []client.HotPartition{}, Keys: []client.HotKey{}},
+	}, f.do(ctx, social.Identity{}, social.Cut{})
+}
+
+func (f fakeInspector) Explain(ctx context.Context, id string) (client.Explanation, error) {
+	return client.Explanation{
+		ID: id, Kind: "post", Verdict: []string{}, Places: []client.ExplainedPlace{},
+		Rows: []client.ExplainedRow{}, Replicas: map[string]string{},
+	}, f.named(id).do(ctx, social.Identity{}, social.Cut{})
+}
+
+func TestExplainTakesTwoThingsWithAColonBetween(t *testing.T) {
+	t.Parallel()
+	a, w := newAPI(t, nil)
+	if rec := send(a, "GET", "/v1/cluster/explain/@ada:@bob", ""); rec.Code != http.StatusOK {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	if !slices.Equal(w.refs, []string{"@ada:@bob"}) {
+		t.Errorf("explained %q", w.refs)
+	}
+}
