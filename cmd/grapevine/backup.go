@@ -43,6 +43,9 @@ type backupVerb struct {
 	ThisNode bool   `help:"Back up what the asked node stores, as it stands there, and ask no other: to save what is on a last disk."`
 }
 
+// Help implements kong.HelpProvider.
+func (backupVerb) Help() string { return backupVerbs{}.Help() }
+
 func (v *backupVerb) Run(c *console) error {
 	api, err := v.client(c)
 	if err != nil {
@@ -89,6 +92,9 @@ func (c *console) unmade(err error) error {
 type verifyVerb struct {
 	File string `arg:"" help:"The backup."`
 }
+
+// Help implements kong.HelpProvider.
+func (verifyVerb) Help() string { return "  grapevine backup verify monday.gvb" }
 
 func (v *verifyVerb) Run(c *console) error {
 	f, err := os.Open(v.File)

@@ -20,7 +20,7 @@ func judge(s sight) statusReport {
 		r.Nodes = append(r.Nodes, s.statusOf(v))
 	}
 	// append keeps an empty list one, where slices.Concat makes it null in JSON.
-	r.Problems = append(r.Problems, slices.Concat(s.silent(), s.foreigners(), s.apart(), s.divided(), s.complaints(), s.thin())...)
+	r.Problems = append(r.Problems, slices.Concat(s.fold(s.silent()), s.foreigners(), s.apart(), s.divided(), s.complaints(), s.thin())...)
 	r.Well = len(r.Problems) == 0
 	r.WhyNot = s.unspared()
 	r.SafeToRestartNext = len(r.WhyNot) == 0
@@ -79,8 +79,8 @@ func (s sight) silent() (found []finding) {
 		}
 		if s.statusOf(v).Alive {
 			found = append(found, finding{
-				fmt.Sprintf("node %s is alive, but its API at %s does not answer here: %v", short(v.member.ID), v.member.HTTP, v.err),
-				"look at its log; when its API listens on its own loopback only, ask from there",
+				What: fmt.Sprintf("node %s is alive, but its API at %s does not answer here: %v", short(v.member.ID), v.member.HTTP, v.err),
+				Do:   "look at its log; when its API listens on its own loopback only, ask from there",
 			})
 			continue
 		}
@@ -89,8 +89,8 @@ func (s sight) silent() (found []finding) {
 			what += fmt.Sprintf(": %v", v.err)
 		}
 		found = append(found, finding{
-			what,
-			"start it again with the same --data and secret or, if it runs, mend the network to it; the others keep for it what it misses",
+			What: what,
+			Do:   "start it again with the same --data and secret or, if it runs, mend the network to it; the others keep for it what it misses. If it will never return, `grapevine forget " + short(v.member.ID) + "`",
 		})
 	}
 	return found
@@ -115,8 +115,8 @@ func (s sight) apart() (found []finding) {
 		}
 		if len(missing) > 0 {
 			found = append(found, finding{
-				fmt.Sprintf("node %s does not reach %s", short(from.member.ID), strings.Join(missing, ", ")),
-				"check the network between their --p2p and --gossip addresses (TCP, and UDP for gossip), and that --advertise names a host the others reach",
+				What: fmt.Sprintf("node %s does not reach %s", short(from.member.ID), strings.Join(missing, ", ")),
+				Do:   "check the network between their --p2p and --gossip addresses (TCP, and UDP for gossip), and that --advertise names a host the others reach",
 			})
 		}
 	}
@@ -138,8 +138,8 @@ func (s sight) foreigners() (found []finding) {
 	for _, v := range s.nodes {
 		if s.foreign(v) {
 			found = append(found, finding{
-				fmt.Sprintf("node %s at %s is in contact, but is a member of another cluster, %s", short(v.member.ID), v.member.HTTP, v.ring.Cluster),
-				"to have it join this cluster, start it with --join and an empty --data directory: what it holds now is not taken along; else start it without --join, with a secret of its own",
+				What: fmt.Sprintf("node %s at %s is in contact, but is a member of another cluster, %s", short(v.member.ID), v.member.HTTP, v.ring.Cluster),
+				Do:   "to have it join this cluster, start it with --join and an empty --data directory: what it holds now is not taken along; else start it without --join, with a secret of its own",
 			})
 		}
 	}
@@ -163,8 +163,8 @@ func (s sight) divided() []finding {
 	}
 	slices.Sort(parts)
 	return []finding{{
-		"nodes disagree on who is in the ring: " + strings.Join(parts, " | "),
-		"wait some seconds and look again; when it lasts, mend the network between the sides",
+		What: "nodes disagree on who is in the ring: " + strings.Join(parts, " | "),
+		Do:   "wait some seconds and look again; when it lasts, mend the network between the sides",
 	}}
 }
 
@@ -174,6 +174,9 @@ func (s sight) complaints() (found []finding) {
 	var first []client.HealthProblem
 	for _, v := range s.nodes {
 		for _, p := range v.health.Problems {
+			if s.explained(p) {
+				continue
+			}
 			if by[p] == nil {
 				first = append(first, p)
 			}
@@ -185,11 +188,11 @@ func (s sight) complaints() (found []finding) {
 		if len(by[p]) > 1 {
 			who = "nodes"
 		}
-		found = append(found, finding{fmt.Sprintf("%s %s: %s", who, strings.Join(by[p], ", "), p.What), p.Do})
+		found = append(found, finding{What: fmt.Sprintf("%s %s: %s", who, strings.Join(by[p], ", "), p.What), Do: p.Do})
 	}
 	for _, v := range s.nodes {
 		if counts(v.member) && v.err == nil && v.health.Status != client.HealthOK && len(v.health.Problems) == 0 {
-			found = append(found, finding{fmt.Sprintf("node %s calls itself %s", short(v.member.ID), cmp.Or(v.health.Status, "nothing")), "look at its log"})
+			found = append(found, finding{What: fmt.Sprintf("node %s calls itself %s", short(v.member.ID), cmp.Or(v.health.Status, "nothing")), Do: "look at its log"})
 		}
 	}
 	return found
@@ -204,20 +207,20 @@ func (s sight) thin() (found []finding) {
 		switch n := len(whole[id]); {
 		case n == 0:
 			none = append(none, id)
-		case n < want:
+		case n < want && !s.lackedBySilent(id, whole[id]):
 			few = append(few, id)
 		}
 	}
 	if len(none) > 0 {
 		found = append(found, finding{
-			fmt.Sprintf("no node that answers holds a whole copy of %s: %s", count(len(none), "partition"), firstFew(none)),
-			"bring back the nodes that are down; until then that data cannot be read",
+			What: fmt.Sprintf("no node that answers holds a whole copy of %s: %s", count(len(none), "partition"), firstFew(none)),
+			Do:   "bring back the nodes that are down; until then that data cannot be read",
 		})
 	}
 	if len(few) > 0 {
 		found = append(found, finding{
-			fmt.Sprintf("%s with fewer than %s: %s", count(len(few), "partition"), count(want, "whole copy"), firstFew(few)),
-			"bring back the nodes that are down; nodes that are catching up need only time",
+			What: fmt.Sprintf("%s with fewer than %s: %s", count(len(few), "partition"), count(want, "whole copy"), firstFew(few)),
+			Do:   "bring back the nodes that are down; nodes that are catching up need only time",
 		})
 	}
 	return found

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,10 +65,10 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 			for i := range 2 {
 				s.nodes[i].members[2].Alive = false
 			}
-		}, []string{"node-c is down or cut off: refused", "3 partitions with fewer than 3 whole copies: 0, 1, 2"}},
+		}, []string{"node-c is down or cut off: refused"}},
 		"an API does not answer here": {func(s *sight) {
 			s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
-		}, []string{"node-c is alive, but its API", "3 partitions with fewer than"}},
+		}, []string{"node-c is alive, but its API"}},
 		"two nodes are cut off from each other": {func(s *sight) {
 			s.nodes[0].members[1].Reachable = false
 			s.nodes[1].members[0].Alive = false
@@ -109,6 +110,30 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestADeadNodeIsOneProblemWithItsConsequencesUnderIt(t *testing.T) {
+	t.Parallel()
+	s := cluster(3)
+	s.nodes[2] = view{member: s.nodes[2].member, err: errors.New("refused")}
+	for i := range 2 {
+		s.nodes[i].members[2].Alive = false
+		s.nodes[i].health.Status = client.HealthDegraded
+		s.nodes[i].health.Problems = []client.HealthProblem{{What: "node node-c is down: its copies are missing", Do: "start it"}}
+	}
+	s.nodes[0].partitions[1].CaughtUp = false // lacks another copy, for another reason
+	r := judge(s)
+	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].What, "node-c is down or cut off") ||
+		!strings.Contains(r.Problems[1].What, "1 partition with fewer than 3 whole copies: 1") {
+		t.Fatalf("found %+v", r.Problems)
+	}
+	want := []string{
+		"its copies are missing (seen by node-a, node-b)",
+		"3 partitions lack its copy and have fewer than 3 whole copies: 0, 1, 2",
+	}
+	if !slices.Equal(r.Problems[0].Follows, want) {
+		t.Errorf("what follows: %q", r.Problems[0].Follows)
 	}
 }
 

@@ -6,6 +6,15 @@ type locateVerb struct {
 	Key string `arg:"" help:"An id, an @name or any other key."`
 }
 
+// Help implements kong.HelpProvider.
+func (locateVerb) Help() string {
+	return `Where something lives follows from its id or name alone, whether it exists or not. What its owners have
+of it is shown by explain.
+
+  grapevine locate @ada
+  grapevine locate 01JCQ0M3E7ZK6V8B2N5Y4T9XWD -o json | jq -r '.owners[].http'`
+}
+
 func (v *locateVerb) Run(c *console) error {
 	l, err := c.client.Locate(c.ctx, v.Key)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -70,31 +69,17 @@ var errHidden = errors.New("its API listens on the loopback of its own machine")
 // the asked one: its addresses come with its first sign of life.
 var errUnmet = errors.New("it has not been met since the asked node started")
 
-// ask puts the four questions to a node and makes sure that it is the one that
-// answered: the loopback address of another machine leads to a node of this one.
-// The asked node itself is spoken to at the URL that has proved to work.
+// ask puts the four questions to a node.
 func ask(ctx context.Context, c *client.Client, m client.Member, wait time.Duration) view {
-	if m.Self {
-		return question(ctx, c, m, wait)
+	v := view{member: m}
+	err := speak(ctx, c, m, wait, func(ctx context.Context, to *client.Client) (string, error) {
+		v = question(ctx, to, m)
+		return v.health.Node, v.err
+	})
+	if err != nil {
+		return view{member: m, err: err}
 	}
-	if m.HTTP == "" {
-		return view{member: m, err: errUnmet}
-	}
-	here, there := onLoopback(c.Base()), onLoopback("http://"+m.HTTP)
-	if there && !here {
-		return view{member: m, err: errHidden}
-	}
-	other := client.New("http://" + m.HTTP)
-	defer other.Close()
-	v := question(ctx, other, m, wait)
-	switch {
-	case v.err != nil || v.health.Node == m.ID:
-		return v
-	case there:
-		return view{member: m, err: errHidden}
-	default:
-		return view{member: m, err: fmt.Errorf("node %s answers there", short(v.health.Node))}
-	}
+	return v
 }
 
 func onLoopback(base string) bool {
@@ -106,10 +91,8 @@ func onLoopback(base string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func question(ctx context.Context, c *client.Client, m client.Member, wait time.Duration) view {
+func question(ctx context.Context, c *client.Client, m client.Member) view {
 	v := view{member: m}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
 	var once sync.Once
 	var questions sync.WaitGroup
 	for _, ask := range []func() error{

@@ -26,28 +26,41 @@ const (
 
 // grammar is the command line.
 type grammar struct {
-	Node   string `default:"http://127.0.0.1:7400" placeholder:"URL" help:"The node to ask. (${default})"`
-	Output string `short:"o" default:"table" enum:"table,json" placeholder:"FORMAT" help:"How to answer: ${enum}. (${default})"`
+	Node    string `placeholder:"URL" help:"The node to ask; else that of the context in use, else http://127.0.0.1:7400."`
+	CA      string `name:"ca" placeholder:"FILE" help:"Certificates, in PEM, of who vouches for nodes at https URLs; the system's when not given."`
+	Context string `placeholder:"NAME" help:"The cluster to ask, as grapevine context names it."`
+	Output  string `short:"o" default:"table" enum:"table,json" placeholder:"FORMAT" help:"How to answer: ${enum}. (${default})"`
 
 	Run        nodeVerb       `cmd:"" name:"node" help:"Run a node."`
 	Status     statusVerb     `cmd:"" help:"Show whether all is well in the whole cluster, what is not, and what to do."`
+	Top        topVerb        `cmd:"" help:"Show throughput, latency, what waits and what is hot, live."`
+	Doctor     doctorVerb     `cmd:"" help:"Look for what is wrong or wears on the cluster, and say what to do."`
 	Peers      peersVerb      `cmd:"" help:"List the nodes that the node has seen."`
+	RTT        rttVerb        `cmd:"" name:"rtt" help:"Show how long every node takes to reach every other."`
 	Ring       ringVerbs      `cmd:"" help:"Show who is in the ring, or plan a change to it."`
 	Partitions partitionsVerb `cmd:"" help:"List the partitions with their owners."`
 	Locate     locateVerb     `cmd:"" help:"Show where an id, an @name or a key lives."`
+	Explain    explainVerb    `cmd:"" help:"Show what every owner has of a user, a post, a name or a follow, and why."`
 	Leave      leaveVerb      `cmd:"" help:"Have the node give its data to the others, leave the ring, and end."`
 	Forget     forgetVerb     `cmd:"" help:"Give up a node that will not return, so that its share is copied anew."`
 	Repair     repairVerb     `cmd:"" help:"Have the node compare what it has with all others now."`
 	Token      tokenVerb      `cmd:"" help:"Print the operator token, which is derived from the cluster's secret."`
+	Bench      benchVerb      `cmd:"" help:"Put a small load on the cluster, and measure it."`
 	Backup     backupVerbs    `cmd:"" help:"Write a backup of the whole cluster, or of one node, to a file."`
 	Restore    restoreVerb    `cmd:"" help:"Restore a backup into an empty cluster of any size."`
+	Contexts   contextVerbs   `cmd:"" name:"context" help:"Name clusters, so that they need not be spelled out."`
+	Config     configVerbs    `cmd:"" help:"Show the settings of a node."`
+	Completion completionVerb `cmd:"" help:"Print a script that completes verbs and flags in a shell."`
 }
 
 // console is what the verbs work with.
 type console struct {
 	ctx    context.Context
 	client *client.Client
+	given  target // by flags and environment
+	secret string // file of the context's secret, "" for none
 	json   bool
+	colour bool
 	out    io.Writer
 	err    io.Writer
 }
@@ -80,14 +93,14 @@ func run(args []string, out, errs io.Writer) (code int) {
 			code = int(e)
 		}
 	}()
-	var g grammar
+	g := grammar{Run: nodeVerb{newSettings()}}
+	g.Config.Print.Settings = newSettings()
 	parser, err := kong.New(&g,
 		kong.Name("grapevine"),
 		kong.Description("A masterless social backend. Every flag can be given in the environment: GRAPEVINE_NODE for --node."),
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.DefaultEnvars("GRAPEVINE"),
-		kong.Configuration(configFile),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
 	if err != nil {
@@ -97,15 +110,40 @@ func run(args []string, out, errs io.Writer) (code int) {
 	if err != nil {
 		return report(errs, usage{err})
 	}
-	if _, err := url.ParseRequestURI(g.Node); err != nil {
-		return report(errs, usage{fmt.Errorf("--node: %q must be a URL such as http://127.0.0.1:7400", g.Node)})
-	}
-	c := &console{
-		ctx: context.Background(), client: client.New(g.Node), json: g.Output == "json",
-		out: out, err: errs,
+	c, err := newConsole(g, out, errs)
+	if err != nil {
+		return report(errs, err)
 	}
 	defer c.client.Close()
 	return report(errs, parsed.Run(c))
+}
+
+// newConsole finds out which cluster to ask, and how to answer.
+func newConsole(g grammar, out, errs io.Writer) (*console, error) {
+	given := target{Node: g.Node, CA: g.CA}
+	asked, err := chosen(given, g.Context)
+	if err != nil {
+		return nil, err
+	}
+	if u, err := url.ParseRequestURI(asked.Node); err != nil || u.Host == "" {
+		return nil, usage{fmt.Errorf("--node: %q must be a URL such as %s", asked.Node, defaultNode)}
+	}
+	var options []client.Option
+	if asked.CA != "" {
+		pem, err := os.ReadFile(asked.CA)
+		if err != nil {
+			return nil, usage{fmt.Errorf("--ca: %w", err)}
+		}
+		trusted, err := client.TrustCA(pem)
+		if err != nil {
+			return nil, usage{fmt.Errorf("--ca: %s: %w", asked.CA, err)}
+		}
+		options = append(options, trusted)
+	}
+	return &console{
+		ctx: context.Background(), client: client.New(asked.Node, options...), given: given, secret: asked.SecretFile,
+		json: g.Output == "json", colour: coloured(out), out: out, err: errs,
+	}, nil
 }
 
 // report tells a person what failed and what to do, and gives the exit code.

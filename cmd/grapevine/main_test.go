@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,6 +42,7 @@ func TestTheCommandDoesAsItsManualSays(t *testing.T) {
 			"crash":   crash,
 			"ends":    ends,
 			"until":   until,
+			"shows":   shows,
 			"exits":   exits,
 			"write":   write,
 			"written": written,
@@ -190,6 +192,23 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("%v ended with %d", args[1:], code)
+	}
+}
+
+// shows runs a command, whether it succeeds or not, until what it prints matches a
+// pattern: shows PATTERN COMMAND….
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	deadline := time.Now().Add(patience)
+	for {
+		_ = ts.Exec(args[1], args[2:]...) // what it prints is looked at, not how it ends
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v never showed %s", args[1:], args[0])
+		}
+		time.Sleep(50 * time.Millisecond) // between two looks at the condition
 	}
 }
 

@@ -18,9 +18,22 @@ import (
 	"grapevine/node/config"
 )
 
+// settings are a node's settings as the command line gives them. They are made by
+// newSettings.
+type settings struct {
+	File  string       `name:"config" placeholder:"FILE" help:"YAML file of settings, named like these flags; flags and the environment go before it."`
+	Given kong.Plugins `embed:""`
+}
+
+func newSettings() settings { return settings{Given: kong.Plugins{config.Flags()}} }
+
+// load gives the configuration in force, and all that is wrong with it.
+func (s settings) load() (config.Config, error) {
+	return config.Load(s.Given[0], os.LookupEnv, s.File)
+}
+
 type nodeVerb struct {
-	File   kong.ConfigFlag `name:"config" env:"-" placeholder:"FILE" help:"JSON file of settings, named like these flags; flags and the environment go before it."`
-	Config config.Config   `embed:""`
+	Settings settings `embed:""`
 }
 
 // Help implements kong.HelpProvider.
@@ -39,8 +52,8 @@ signal ends the process at once. A node that has left the ring (see leave) print
 }
 
 func (v *nodeVerb) Run(c *console) error {
-	cfg := v.Config
-	if err := cfg.Verify(); err != nil {
+	cfg, err := v.Settings.load()
+	if err != nil {
 		return usage{err}
 	}
 	ctx, stop := signal.NotifyContext(c.ctx, syscall.SIGTERM, syscall.SIGINT)

@@ -25,6 +25,9 @@ func (o operator) client(c *console) (*client.Client, error) {
 	token := o.Token
 	if token == "" {
 		if o.SecretFile == "" && o.Data == "" {
+			o.SecretFile = c.secret
+		}
+		if o.SecretFile == "" && o.Data == "" {
 			return nil, usage{errors.New("this needs the operator token: name it with --token, or the secret with --secret-file FILE or a node's directory with --data DIR")}
 		}
 		secret, err := config.Config{Data: o.Data, SecretFile: o.SecretFile}.FindSecret()

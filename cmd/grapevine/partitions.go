@@ -8,7 +8,8 @@ import (
 )
 
 type partitionsVerb struct {
-	Digest bool `help:"Sum up the rows of the node's own partitions, which reads them all."`
+	watching `embed:""`
+	Digest   bool `help:"Sum up the rows of the node's own partitions, which reads them all."`
 }
 
 // Help implements kong.HelpProvider.
@@ -20,7 +21,9 @@ on its way. LOG counts writes that some owner may still ask for, and WAITS FOR w
   grapevine partitions --node http://10.0.0.7:7400`
 }
 
-func (v *partitionsVerb) Run(c *console) error {
+func (v *partitionsVerb) Run(c *console) error { return v.run(c, v.once) }
+
+func (v *partitionsVerb) once(c *console) error {
 	parts, err := c.client.Partitions(c.ctx, v.Digest)
 	if err != nil {
 		return c.asked(err)

@@ -1,22 +1,48 @@
 package main
 
 import (
-	"strconv"
+	"fmt"
 
 	"grapevine/node/client"
 )
 
-type peersVerb struct{}
+type peersVerb struct {
+	watching `embed:""`
+}
 
-func (peersVerb) Run(c *console) error {
+// Help implements kong.HelpProvider.
+func (peersVerb) Help() string {
+	return `RTT is the round trip from the asked node, marked *, over the streams that data goes over, and CLOCK how
+far the other's clock is ahead of its own. The times between all nodes are shown by rtt.
+
+  grapevine peers --node http://10.0.0.7:7400
+  grapevine peers -o json | jq -r '.[] | select(.alive | not) | .id'`
+}
+
+func (v *peersVerb) Run(c *console) error { return v.run(c, listPeers) }
+
+func listPeers(c *console) error {
 	members, err := c.client.Members(c.ctx)
 	if err != nil {
 		return c.asked(err)
 	}
-	t := head("node", "alive", "reachable", "ring", "zone", "http", "p2p", "gossip", "rtt ms", "id")
-	for _, m := range members {
+	measured, err := c.client.Links(c.ctx)
+	if err != nil && client.StatusOf(err) != 404 { // a node of an earlier version does not measure
+		return c.asked(err)
+	}
+	links := map[string]client.Link{}
+	for _, l := range measured.Links {
+		links[l.To] = l
+	}
+	t := head("node", "alive", "reachable", "ring", "zone", "http", "p2p", "gossip", "rtt ms", "clock ms", "id")
+	for i, m := range members {
+		rtt, clock := "-", "-"
+		if l := links[m.ID]; l.Answers {
+			members[i].RTTMillis = l.RTTMillis
+			rtt, clock = fmt.Sprintf("%.2f", l.RTTMillis), ahead(l.OffsetMillis)
+		}
 		t.add(nodeName(m), yes(m.Alive), yes(m.Reachable), orDash(m.RingState), orDash(m.Zone),
-			orDash(m.HTTP), orDash(m.P2P), orDash(m.Gossip), rtt(m), m.ID)
+			orDash(m.HTTP), orDash(m.P2P), orDash(m.Gossip), rtt, clock, m.ID)
 	}
 	return c.show(members, t)
 }
@@ -27,13 +53,6 @@ func nodeName(m client.Member) string {
 		return m.Short + "*"
 	}
 	return m.Short
-}
-
-func rtt(m client.Member) string {
-	if m.RTTMillis == 0 {
-		return "-"
-	}
-	return strconv.FormatFloat(m.RTTMillis, 'f', 1, 64)
 }
 
 func yes(b bool) string {

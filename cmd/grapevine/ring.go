@@ -9,9 +9,23 @@ type ringVerbs struct {
 	Plan planVerb `cmd:"" help:"Show what would move if nodes came, went or changed."`
 }
 
-type ringVerb struct{}
+type ringVerb struct {
+	watching `embed:""`
+}
 
-func (ringVerb) Run(c *console) error {
+// Help implements kong.HelpProvider.
+func (ringVerb) Help() string {
+	return `OWNED counts the partitions of which a node keeps a copy, PRIMARY those of which it is the first owner.
+EPOCH counts the changes of its place in the ring.
+
+  grapevine ring
+  grapevine ring show --watch
+  grapevine ring -o json | jq '.members[] | select(.state != "gone")'`
+}
+
+func (v *ringVerb) Run(c *console) error { return v.run(c, showRing) }
+
+func showRing(c *console) error {
 	r, err := c.client.Ring(c.ctx)
 	if err != nil {
 		return c.asked(err)

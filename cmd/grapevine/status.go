@@ -8,7 +8,8 @@ import (
 )
 
 type statusVerb struct {
-	Timeout time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
+	watching `embed:""`
+	Timeout  time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
 }
 
 // Help implements kong.HelpProvider.
@@ -17,12 +18,15 @@ func (statusVerb) Help() string {
 LOG and MARKS count the writes and the delete markers that it keeps until all owners have them.
 
   grapevine status --node http://10.0.0.7:7400
+  grapevine status --watch
   grapevine status -o json | jq .safe_to_restart_next`
 }
 
 // Run asks every node that the asked node knows of, since no single one can see
 // all that is amiss, and fails when something is.
-func (v *statusVerb) Run(c *console) error {
+func (v *statusVerb) Run(c *console) error { return v.run(c, v.once) }
+
+func (v *statusVerb) once(c *console) error {
 	s, err := look(c.ctx, c.client, v.Timeout)
 	if err != nil {
 		return c.asked(err)
@@ -96,16 +100,17 @@ func (r statusReport) present() (n int) {
 
 // finding is something that is not well.
 type finding struct {
-	What string `json:"what"`
-	Do   string `json:"do"`
+	What    string   `json:"what"`
+	Follows []string `json:"follows,omitempty"` // what comes of it, and ends with it
+	Do      string   `json:"do"`
 }
 
 func (r statusReport) print(c *console) {
 	fmt.Fprintf(c.out, "cluster %s: %s, %s, %s of each row\n", orDash(r.Cluster),
 		count(r.present(), "node"), count(r.Partitions, "partition"), count(r.Copies, "copy"))
-	verdict := "All is well."
+	verdict := c.paint(green, "All is well.")
 	if !r.Well {
-		verdict = "Not well: " + count(len(r.Problems), "problem") + "."
+		verdict = c.paint(red, "Not well: "+count(len(r.Problems), "problem")+".")
 	}
 	fmt.Fprintf(c.out, "%s\n\n", verdict)
 	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "taking", "rows", "log", "marks", "up", "http")
@@ -115,7 +120,11 @@ func (r statusReport) print(c *console) {
 	}
 	c.table(t)
 	for _, p := range r.Problems {
-		fmt.Fprintf(c.out, "\n- %s\n  To do: %s\n", p.What, p.Do)
+		fmt.Fprintf(c.out, "\n- %s\n", p.What)
+		for _, text := range p.Follows {
+			fmt.Fprintf(c.out, "    so that %s\n", text)
+		}
+		fmt.Fprintf(c.out, "  To do: %s\n", p.Do)
 	}
 	if len(r.UnderWay) > 0 {
 		fmt.Fprintf(c.out, "\nUnder way:\n")

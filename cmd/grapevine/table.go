@@ -15,6 +15,7 @@ import (
 type rows struct {
 	head table.Row
 	body []table.Row
+	asIs bool // the head is not put in capitals: it holds ids
 }
 
 func (r *rows) add(cells ...any) { r.body = append(r.body, cells) }
@@ -44,8 +45,10 @@ func (c *console) table(r *rows) {
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft = ""
 	style.Box.PaddingRight = "  "
-	style.Format.Header = text.FormatUpper
-	if isTerminal(c.out) {
+	if style.Format.Header = text.FormatUpper; r.asIs {
+		style.Format.Header = text.FormatDefault
+	}
+	if c.colour {
 		style.Color.Header = text.Colors{text.Bold}
 	}
 	w.SetStyle(style)

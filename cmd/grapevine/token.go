@@ -11,6 +11,15 @@ type tokenVerb struct {
 	SecretFile string `placeholder:"FILE" help:"File with the cluster's secret, 64 hex digits. (DIR/secret)"`
 }
 
+// Help implements kong.HelpProvider.
+func (tokenVerb) Help() string {
+	return `Who has the secret can act for the operator; the token proves it without telling the secret.
+
+  grapevine token --data /var/lib/grapevine
+  curl -X POST -H "Authorization: Bearer $(grapevine token --secret-file secret)" \
+      http://127.0.0.1:7400/v1/cluster/repair`
+}
+
 func (v *tokenVerb) Run(c *console) error {
 	if v.Data == "" && v.SecretFile == "" {
 		return usage{fmt.Errorf("name the secret with --secret-file FILE, or a node's directory with --data DIR")}
