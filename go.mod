@@ -8,6 +8,7 @@ require (
 	github.com/blevesearch/bleve/v2 v2.6.3 // postings of the search index on disk
 	github.com/blevesearch/bleve_index_api v1.4.1 // what bleve's index is used through
 	github.com/blevesearch/snowballstem v0.9.0 // stemmers of the languages that are searched
+	github.com/coder/websocket v1.8.15 // streams over WebSocket
 	github.com/danielgtaylor/huma/v2 v2.37.2 // validation and the OpenAPI document, from one declaration
 	github.com/dgraph-io/badger/v4 v4.9.6 // the disk engine
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic encoding of records and rare messages
@@ -18,18 +19,21 @@ require (
 	github.com/libp2p/go-libp2p v0.51.0 // authenticated streams between peers
 	github.com/libp2p/go-libp2p-pubsub v0.19.0 // gossip of batches to owner sets
 	github.com/maypok86/otter/v2 v2.4.0 // bounded caches
+	github.com/miekg/dns v1.1.73 // DNS answers for plain clients
 	github.com/multiformats/go-multiaddr v0.16.1 // addresses in the terms of go-libp2p
 	github.com/multiformats/go-multistream v0.6.1 // errors of go-libp2p when a protocol is not served
 	github.com/oklog/ulid/v2 v2.1.2 // ids that sort by time
 	github.com/prometheus/client_golang v1.25.0 // metrics
-	github.com/prometheus/client_model v0.6.3 // reading metrics in tests
+	github.com/prometheus/client_model v0.6.3 // reading metrics: the figures that a node tells of itself
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: CLI tests that double as the manual
 	github.com/schollz/progressbar/v3 v3.19.1 // progress of the testnet
 	github.com/tetratelabs/wazero v1.12.0 // runs simulations where nothing is left to chance
 	github.com/tidwall/btree v1.8.2 // the ordered map of the memory engine, with cheap snapshots
 	github.com/zeebo/xxh3 v1.1.0 // fast hashes: placement, digests, message ids
 	go.uber.org/goleak v1.3.0 // tests that no goroutine outlives its owner
+	go.yaml.in/yaml/v3 v3.0.5 // the file of settings, with the lines of mistakes
 	golang.org/x/crypto v0.58.0 // argon2id
+	golang.org/x/net v0.60.0 // a bound on connections to DNS
 	golang.org/x/sync v0.24.0 // bounded groups and weighted semaphores
 	golang.org/x/sys v0.49.0 // free disk space; the namespaces of the torture
 	golang.org/x/term v0.47.0 // whether output is a terminal
@@ -102,7 +106,6 @@ require (
 	github.com/libp2p/go-yamux/v5 v5.1.0 // indirect
 	github.com/marten-seemann/tcp v0.0.0-20210406111302-dfbc87cc63fd // indirect
 	github.com/mattn/go-runewidth v0.0.20 // indirect
-	github.com/miekg/dns v1.1.73 // indirect
 	github.com/mikioh/tcpinfo v0.0.0-20190314235526-30a79bb1804b // indirect
 	github.com/mikioh/tcpopt v0.0.0-20190314235656-172688c1accc // indirect
 	github.com/minio/sha256-simd v1.0.1 // indirect
@@ -160,7 +163,6 @@ require (
 	go.uber.org/zap v1.28.0 // indirect
 	golang.org/x/exp v0.0.0-20260718201538-764159d718ef // indirect
 	golang.org/x/mod v0.41.0 // indirect
-	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
