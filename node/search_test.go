@@ -35,7 +35,9 @@ func (s *simulation) finds(i int, who *account, q string, texts ...string) {
 	s.t.Helper()
 	s.eventually(fmt.Sprintf("node %d finds %q", i, q), func() error {
 		var page found
-		s.search(i, who, "sort=newest&q="+url.QueryEscape(q), &page)
+		if code := s.do(i, who, "GET", "/v1/search?sort=newest&q="+url.QueryEscape(q), nil, &page); code != http.StatusOK {
+			return fmt.Errorf("status %d", code) // nobody has indexed yet
+		}
 		got := []string{}
 		for _, item := range page.Items {
 			got = append(got, item.Post.Text)

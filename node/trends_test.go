@@ -27,7 +27,9 @@ func (s *simulation) trending(i int, want ...string) {
 	s.t.Helper()
 	s.eventually(fmt.Sprintf("node %d shows the trends", i), func() error {
 		var page trends
-		s.expect(http.StatusOK, i, nil, "GET", "/v1/trends/tags?limit=100", nil, &page)
+		if code := s.do(i, nil, "GET", "/v1/trends/tags?limit=100", nil, &page); code != http.StatusOK {
+			return fmt.Errorf("status %d", code) // nobody has counted yet
+		}
 		var got []string
 		for _, item := range page.Items {
 			got = append(got, fmt.Sprint(item.Tag, " ", item.Posts, " ", item.Authors))
@@ -73,7 +75,7 @@ func TestTagsTrendByTheirAuthorsOnAllNodesAndOnThoseThatAreLeft(t *testing.T) {
 	})
 }
 
-func TestAPartitionThatMovesIsNeverCountedTwice(t *testing.T) {
+func TestAPartitionThatOthersAnswerForIsNeverCountedTwice(t *testing.T) {
 	simulate(t, 4, lan, func(s *simulation) {
 		var authors []*account
 		for i := range 8 {

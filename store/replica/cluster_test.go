@@ -25,6 +25,8 @@ type cluster struct {
 	net   *simnet.Network
 	nodes map[p2p.NodeID]*node
 	bits  uint8 // there are 2^bits partitions
+	// routes, when set, changes the router of nodes that start.
+	routes func(replica.Router) replica.Router
 }
 
 type node struct {
@@ -95,7 +97,7 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	n.store, err = replica.Open(replica.Config{
 		Self: id, Engine: n.db, Found: found, Weight: 100,
 		Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
-		Router:     routing.New(routing.Config{Self: id, Alive: net.Members().Alive}),
+		Router:     c.router(routing.New(routing.Config{Self: id, Alive: net.Members().Alive})),
 		Indexed:    func(f store.Family) bool { return f == indexed },
 		Invalidate: func([]store.Key) {},
 		Log:        slog.New(slog.DiscardHandler),
@@ -106,6 +108,13 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	n.up = true
 	c.nodes[id] = n
 	return n
+}
+
+func (c *cluster) router(r replica.Router) replica.Router {
+	if c.routes != nil {
+		return c.routes(r)
+	}
+	return r
 }
 
 // crash takes a node off the network first, so that nothing it does while it

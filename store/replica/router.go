@@ -72,7 +72,9 @@ func (s *Store) ordered(op Op, nodes []p2p.NodeID) []p2p.NodeID {
 }
 
 // orderFor gives the owners of a partition in the order to ask: by health and
-// nearness, and last those that do not serve it now.
+// nearness, and last those that do not serve it now. Reads of what this node serves
+// begin here, however it fares: fan-out, streams and caches act on what was applied
+// here, and what another owner lacks yet they would take for gone.
 func (s *Store) orderFor(op Op, p store.Partition) []p2p.NodeID {
 	place := s.placement.Load()
 	if place == nil {
@@ -90,7 +92,13 @@ func (s *Store) orderFor(op Op, p store.Partition) []p2p.NodeID {
 		}
 		return 0
 	}
-	slices.SortStableFunc(order, func(a, b p2p.NodeID) int { return away(a) - away(b) })
+	first := func(node p2p.NodeID) int {
+		if op != OpWrite && node == s.cfg.Self && s.serves(p) {
+			return -1
+		}
+		return away(node)
+	}
+	slices.SortStableFunc(order, func(a, b p2p.NodeID) int { return first(a) - first(b) })
 	return order
 }
 

@@ -96,7 +96,7 @@ func (p *Player) blocks(ctx context.Context, user, other string) error {
 	if err := block(p, ctx, user, other); err != nil {
 		return err
 	}
-	return p.cfg.Pause(ctx, blockTime)
+	return p.cfg.Pause(ctx, consequenceTime)
 }
 
 func (p *Player) writes(ctx context.Context, user, other string) error {
@@ -276,5 +276,5 @@ func (p *Player) DeleteUsers(ctx context.Context, n int) error {
 		p.Model.deleteUser(user)
 		delete(p.tokens, user)
 	}
-	return nil
+	return p.cfg.Pause(ctx, consequenceTime) // the posts go after the account
 }

@@ -110,8 +110,8 @@ func (p *Player) signUp(ctx context.Context, in client.SignUp) (id string, err e
 // errRefused is what the model says of an act that cannot be.
 var errRefused = errors.New("refused")
 
-// blockTime is more than a block takes to reach its other side, which is eventual.
-const blockTime = 2 * time.Second
+// consequenceTime is more than what follows from an act takes, which is eventual.
+const consequenceTime = 2 * time.Second
 
 // agree compares what became of an act with what the model says.
 func (p *Player) agree(what string, err, says error) (done bool, _ error) {

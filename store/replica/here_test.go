@@ -1,0 +1,64 @@
+package replica_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"grapevine/p2p"
+	"grapevine/p2p/simnet"
+	"grapevine/store"
+	"grapevine/store/replica"
+)
+
+// othersFirst is a router that thinks little of its own node.
+type othersFirst struct {
+	replica.Router
+	self p2p.NodeID
+}
+
+func (r othersFirst) Order(op replica.Op, candidates []replica.Candidate) []p2p.NodeID {
+	order := r.Router.Order(op, candidates)
+	slices.SortStableFunc(order, func(a, b p2p.NodeID) int {
+		switch {
+		case a == r.self:
+			return 1
+		case b == r.self:
+			return -1
+		}
+		return 0
+	})
+	return order
+}
+
+// Fan-out, streams and caches act on what was applied on their node: what another owner
+// lacks they would take for gone.
+func TestWhatANodeHasAppliedItReadsHoweverItFares(t *testing.T) {
+	simulate(t, 3, simnet.Options{MinDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond}, func(c *cluster) {
+		c.settle()
+		c.crash(id(0))
+		c.routes = func(r replica.Router) replica.Router { return othersFirst{r, id(0)} }
+		c.start(id(0))
+		c.settle()
+		for _, other := range []p2p.NodeID{id(1), id(2)} {
+			c.nodes[other].db.Slow(300 * time.Millisecond)
+		}
+		k := key(7, "k")
+		ctx := store.WithRequest(context.Background(), &store.Request{Durability: 1})
+		if receipt, err := c.on(id(0)).Write(ctx, put(k, "v")); err != nil || receipt.Copies != 1 {
+			t.Fatalf("the write is not this node's alone: %+v, %v", receipt, err)
+		}
+		everybody := context.Background() // no session, which would see its own write
+		if _, err := c.on(id(0)).Get(everybody, k); err != nil {
+			t.Errorf("by key: %v", err)
+		}
+		list := store.Range{Slot: k.Slot, Family: k.Family, Limit: 1}
+		if found, err := c.on(id(0)).Scan(everybody, list); err != nil || len(found) != 1 {
+			t.Errorf("by range: %v, %v", found, err)
+		}
+		if n, err := c.on(id(0)).Count(everybody, list); err != nil || n != 1 {
+			t.Errorf("counted: %d, %v", n, err)
+		}
+	})
+}
