@@ -103,6 +103,8 @@ var bodies = map[string]any{
 	"read-notifications":           client.ReadUpTo{UpTo: postID},
 	"publish":                      client.NewMessage{Channel: "news", Message: "hello"},
 	"set-notification-preferences": social.NotificationPreferences{Like: social.NotifyOff},
+	"create-webhook":               client.NewWebhook{URL: "https://example.com/hook", Events: []string{"like"}},
+	"update-webhook":               social.WebhookPatch{},
 	"create-post":                  client.NewPost{Text: "hello"},
 	"edit-post":                    client.PostPatch{Text: "hello again"},
 }

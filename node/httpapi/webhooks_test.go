@@ -8,6 +8,8 @@ import (
 
 var someWebhook = social.Webhook{ID: postID, URL: "https://example.com/hook", Events: []string{"like"}, Enabled: true}
 
+var someDelivery = social.WebhookDelivery{ID: postID, Event: "like", State: social.DeliveryPending}
+
 type fakeWebhooks struct{ *world }
 
 func (f fakeWebhooks) Create(ctx context.Context, who social.Identity, _ social.NewWebhook) (social.Webhook, error) {
@@ -29,11 +31,11 @@ func (f fakeWebhooks) Rotate(ctx context.Context, who social.Identity, id, _ str
 	return someWebhook, f.named(id).write(ctx, who)
 }
 func (f fakeWebhooks) Test(ctx context.Context, who social.Identity, id string) (social.WebhookDelivery, error) {
-	return social.WebhookDelivery{}, f.named(id).write(ctx, who)
+	return someDelivery, f.named(id).write(ctx, who)
 }
 func (f fakeWebhooks) Deliveries(ctx context.Context, who social.Identity, id string, _ social.DeliveryState, cut social.Cut) (social.Page[social.WebhookDelivery], error) {
 	return social.Page[social.WebhookDelivery]{Items: []social.WebhookDelivery{}}, f.named(id).do(ctx, who, cut)
 }
 func (f fakeWebhooks) Redeliver(ctx context.Context, who social.Identity, id, delivery string) (social.WebhookDelivery, error) {
-	return social.WebhookDelivery{}, f.named(id, delivery).write(ctx, who)
+	return someDelivery, f.named(id, delivery).write(ctx, who)
 }
