@@ -24,6 +24,7 @@ func Flags() any {
 		if f.initial != "" {
 			help += " (" + f.initial + ")"
 		}
+		help += " ($" + f.env() + ")"
 		fields = append(fields, reflect.StructField{
 			Name: "F" + fmt.Sprint(f.index), Type: kind,
 			Tag: reflect.StructTag(fmt.Sprintf(`name:%q env:"-" placeholder:%q help:%q`, f.name, f.placeholder, help)),
