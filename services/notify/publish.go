@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,21 +24,19 @@ func (s *Service) Publish(ctx context.Context, who social.Identity, n social.New
 	if n.Key == "" {
 		return m, s.write(ctx, store.Write{Mutations: []store.Mutation{put}})
 	}
-	claim := schema.Idempotency(m.Author, "message\x00"+n.Key) // posts have keys of their own
-	switch first, known, err := s.claimed(ctx, m.Author, claim); {
+	once := schema.Once{Rows: s.rows, Now: s.now, User: m.Author, Key: "message\x00" + n.Key} // posts have keys of their own
+	switch first, known, err := s.claimed(ctx, once); {
 	case err != nil:
 		return m, err
 	case known:
-		return first, s.renew(ctx, claim)
+		return first, once.Renew(ctx)
 	}
-	write := store.Write{Serial: true, Mutations: []store.Mutation{
-		put, {Key: claim, Op: store.Put, If: store.IfAbsent, Value: []byte(m.ID)},
-	}}
-	if err := s.sweep(ctx, &write, claim); err != nil {
+	write := store.Write{Mutations: []store.Mutation{put}}
+	if err := once.Remember(ctx, &write, m.ID); err != nil {
 		return m, err
 	}
 	if err = s.write(ctx, write); errors.Is(err, store.ErrExists) {
-		return s.overtaken(ctx, m.Author, claim)
+		return s.overtaken(ctx, once)
 	}
 	return m, err
 }
@@ -78,89 +75,32 @@ func (s *Service) write(ctx context.Context, w store.Write) error {
 	return nil
 }
 
-// claimed gives the message that a key was used for, if any. It asks a majority,
-// because a client repeats itself just when a node has failed; where no majority can
-// be reached, what is here decides.
-func (s *Service) claimed(ctx context.Context, author string, claim store.Key) (m social.ChannelMessage, known bool, err error) {
-	confirm := schema.Majority(ctx)
-	row, err := s.rows.Get(confirm, claim)
-	if errors.Is(err, store.ErrUnavailable) {
-		confirm = ctx
-		row, err = s.rows.Get(confirm, claim)
+// claimed gives the message that a key was used for, if any.
+func (s *Service) claimed(ctx context.Context, once schema.Once) (m social.ChannelMessage, known bool, err error) {
+	id, read, known, err := once.Find(ctx)
+	if err != nil || !known {
+		return m, false, err
 	}
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
-		return m, false, nil
-	}
-	if err != nil {
-		return m, false, fmt.Errorf("read idempotency key: %w", err)
-	}
-	last, _ := row.Last()
-	id := string(last.Value)
-	row, err = s.rows.Get(confirm, schema.Published(author, id))
+	row, err := s.rows.Get(read, schema.Published(once.User, id))
 	if errors.Is(err, store.ErrNotFound) {
 		return m, false, social.Errorf(social.Conflict, "the message published with this Idempotency-Key is gone")
 	}
 	if err != nil {
 		return m, false, fmt.Errorf("read message %s: %w", id, err)
 	}
-	m, err = schema.DecodePublished(author, id, row)
+	m, err = schema.DecodePublished(once.User, id, row)
 	return m, err == nil, err
 }
 
 // overtaken gives the message of another request with the key, which came first by a
 // moment.
-func (s *Service) overtaken(ctx context.Context, author string, claim store.Key) (social.ChannelMessage, error) {
-	if err := s.renew(ctx, claim); err != nil {
+func (s *Service) overtaken(ctx context.Context, once schema.Once) (social.ChannelMessage, error) {
+	if err := once.Renew(ctx); err != nil {
 		return social.ChannelMessage{}, err
 	}
-	m, known, err := s.claimed(ctx, author, claim)
+	m, known, err := s.claimed(ctx, once)
 	if err == nil && !known {
 		err = fmt.Errorf("message of a claimed key: %w", store.ErrBehind)
 	}
 	return m, err
-}
-
-// renew makes a repeated request a write like the first: it waits for as many copies
-// as its client asks for, and its session sees the message on any node.
-func (s *Service) renew(ctx context.Context, claim store.Key) error {
-	_, err := s.rows.Write(ctx, store.Write{Serial: true, Mutations: []store.Mutation{{
-		Key: claim, Op: store.Update, If: store.IfExists,
-		Fields: []store.FieldValue{{ID: schema.FieldRepeated, Value: []byte{1}}},
-	}}})
-	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", store.ErrBehind, err) // read just now: the coordinator has not seen it
-	}
-	if err != nil {
-		return fmt.Errorf("renew idempotency key: %w", err)
-	}
-	return nil
-}
-
-// A key is remembered for keyLife at least. Every sweepOdds-th message with a key
-// looks at up to sweepRows remembered ones, from a random place, and removes the
-// older: more than are added.
-const (
-	keyLife   = 48 * time.Hour
-	sweepOdds = 16
-	sweepRows = 64
-)
-
-func (s *Service) sweep(ctx context.Context, w *store.Write, claim store.Key) error {
-	if rand.N(sweepOdds) != 0 {
-		return nil
-	}
-	author, hash, _ := schema.Split(claim)
-	near, err := s.rows.Scan(ctx, schema.Of(schema.FamilyIdempotency, author, hash, false, sweepRows))
-	if errors.Is(err, store.ErrUnavailable) {
-		return nil // another message will look
-	}
-	if err != nil {
-		return fmt.Errorf("read idempotency keys: %w", err)
-	}
-	for _, e := range near {
-		if last, ok := e.Row.Last(); ok && s.now().Sub(social.TimeOf(string(last.Value))) > keyLife {
-			w.Mutations = append(w.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
-		}
-	}
-	return nil
 }
