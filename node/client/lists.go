@@ -7,14 +7,16 @@ import (
 	"grapevine/services/social"
 )
 
-// NewList is the body of POST /v1/lists and of PATCH /v1/lists/{id}.
+// NewList is the body of POST /v1/lists and of PATCH /v1/lists/{id}. Key is sent as
+// the Idempotency-Key of the former.
 type NewList struct {
 	Title string `json:"title" minLength:"1" maxLength:"100"`
+	Key   string `json:"-"`
 }
 
 // CreateList makes a list of accounts.
-func (c *Client) CreateList(ctx context.Context, title string) (out social.List, err error) {
-	return out, c.call(ctx, "POST", "/v1/lists", NewList{title}, &out)
+func (c *Client) CreateList(ctx context.Context, in NewList) (out social.List, err error) {
+	return out, c.call(ctx, "POST", "/v1/lists", in, &out, HeaderIdempotency, in.Key)
 }
 
 // Lists lists the lists of the client's own account.
@@ -29,7 +31,7 @@ func (c *Client) GetList(ctx context.Context, id string) (out social.List, err e
 
 // RenameList changes the title of a list of the client's own account.
 func (c *Client) RenameList(ctx context.Context, id, title string) (out social.List, err error) {
-	return out, c.call(ctx, "PATCH", listPath(id), NewList{title}, &out)
+	return out, c.call(ctx, "PATCH", listPath(id), NewList{Title: title}, &out)
 }
 
 // DeleteList deletes a list of the client's own account.

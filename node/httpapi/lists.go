@@ -12,7 +12,7 @@ import (
 
 // Lists keeps lists of accounts, of which only their owners know.
 type Lists interface {
-	Create(ctx context.Context, who social.Identity, title string) (social.List, error)
+	Create(ctx context.Context, who social.Identity, in social.NewList) (social.List, error)
 	Get(ctx context.Context, who social.Identity, id string) (social.List, error)
 	Rename(ctx context.Context, who social.Identity, id, title string) (social.List, error)
 	Delete(ctx context.Context, who social.Identity, id string) error
@@ -47,8 +47,11 @@ func (a *api) listRoutes() {
 		OperationID: "create-list", Method: http.MethodPost, Path: "/v1/lists", Tags: tags,
 		Summary: "Make a list of accounts, of which only you know", DefaultStatus: http.StatusCreated,
 		Description: "An account keeps at most 100 lists. 409 says that there are as many.",
-	}, func(ctx context.Context, in *struct{ Body client.NewList }) (*createListReply, error) {
-		l, err := a.Lists.Create(ctx, viewer(ctx), in.Body.Title)
+	}, func(ctx context.Context, in *struct {
+		Key  string `header:"Idempotency-Key" maxLength:"128" doc:"Of your choice: a second request with the same key answers with the list of the first, on any node, for two days at least."`
+		Body client.NewList
+	}) (*createListReply, error) {
+		l, err := a.Lists.Create(ctx, viewer(ctx), social.NewList{Title: in.Body.Title, Key: in.Key})
 		return &createListReply{"/v1/lists/" + l.ID, l}, err
 	})
 	register(a, account, huma.Operation{

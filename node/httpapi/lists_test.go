@@ -14,8 +14,8 @@ var friendsList = social.List{ID: postID, Title: "friends", CreatedAt: madeAt}
 
 type fakeLists struct{ *world }
 
-func (f fakeLists) Create(ctx context.Context, who social.Identity, title string) (social.List, error) {
-	return friendsList, f.named(title).write(ctx, who)
+func (f fakeLists) Create(ctx context.Context, who social.Identity, in social.NewList) (social.List, error) {
+	return friendsList, f.named(in.Title).write(ctx, who)
 }
 func (f fakeLists) Get(ctx context.Context, who social.Identity, id string) (social.List, error) {
 	return friendsList, f.named(id).do(ctx, who, social.Cut{})

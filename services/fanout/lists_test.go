@@ -14,7 +14,7 @@ import (
 // listOf makes a list of a user's with members.
 func (w *world) listOf(who social.Identity, members ...social.Identity) string {
 	w.t.Helper()
-	l, err := w.lists().Create(w.t.Context(), who, "a list")
+	l, err := w.lists().Create(w.t.Context(), who, social.NewList{Title: "a list"})
 	w.must(err)
 	for _, m := range members {
 		w.must(w.lists().Add(w.t.Context(), who, l.ID, m.User))

@@ -53,19 +53,36 @@ func New(cfg Config) *Service {
 	return &Service{cfg}
 }
 
-// Create makes a list of who's. One who has social.MaxLists gets a Conflict.
-func (s *Service) Create(ctx context.Context, who social.Identity, title string) (social.List, error) {
-	if err := s.check(who, title); err != nil {
-		return social.List{}, err
-	}
-	if err := s.room(ctx, schema.Of(schema.FamilyList, who.User, "", false, social.MaxLists), "lists: delete one first"); err != nil {
+// Create makes a list of who's, or gives the one that was made with the key before.
+// One who has social.MaxLists gets a Conflict.
+func (s *Service) Create(ctx context.Context, who social.Identity, in social.NewList) (social.List, error) {
+	if err := s.check(who, in.Title); err != nil {
 		return social.List{}, err
 	}
 	slot, _ := social.SlotOf(who.User)
 	id := social.NewID(slot, s.cfg.Now())
+	if in.Key != "" {
+		return s.createOnce(ctx, who, id, in)
+	}
+	return s.make(ctx, who, id, in.Title, func(context.Context, *store.Write, string) error { return nil })
+}
+
+// make makes a list, by a write to which more may be added.
+func (s *Service) make(ctx context.Context, who social.Identity, id, title string, add func(ctx context.Context, w *store.Write, id string) error) (social.List, error) {
+	if err := s.room(ctx, schema.Of(schema.FamilyList, who.User, "", false, social.MaxLists), "lists: delete one first"); err != nil {
+		return social.List{}, err
+	}
 	l := social.List{ID: id, Title: title, CreatedAt: social.TimeOf(id)}
-	err := s.write(ctx, store.Mutation{Key: schema.UserList(who.User, id), Op: store.Put, Value: schema.EncodeList(l)})
-	return l, err
+	w := store.Write{Serial: true, Mutations: []store.Mutation{
+		{Key: schema.UserList(who.User, id), Op: store.Put, If: store.IfAbsent, Value: schema.EncodeList(l)},
+	}}
+	if err := add(ctx, &w, id); err != nil {
+		return l, err
+	}
+	if _, err := s.cfg.Rows.Write(ctx, w); err != nil {
+		return l, fmt.Errorf("write list %s: %w", id, err)
+	}
+	return l, nil
 }
 
 // Get gives one of who's lists, or NotFound.

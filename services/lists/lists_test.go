@@ -58,7 +58,7 @@ func TestAListIsItsOwnersAlone(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newService()
 	ann, bob := user(1), user(2)
-	l, err := s.Create(t.Context(), ann, "friends")
+	l, err := s.Create(t.Context(), ann, social.NewList{Title: "friends"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestAListIsListedUnderItsLastTitle(t *testing.T) {
 	s, _, _ := newService()
 	ann := user(1)
 	for i := range 5 {
-		l, err := s.Create(t.Context(), ann, "first")
+		l, err := s.Create(t.Context(), ann, social.NewList{Title: "first"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,13 +115,13 @@ func TestATitleThatIsNoneIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newService()
 	for _, title := range []string{"", "  ", "a\nb", "\xff", strings.Repeat("ü", social.MaxListTitle+1)} {
-		_, err := s.Create(t.Context(), user(1), title)
+		_, err := s.Create(t.Context(), user(1), social.NewList{Title: title})
 		var e *social.Error
 		if !errors.As(err, &e) || e.Kind != social.Invalid || e.Field != "title" {
 			t.Errorf("%q: %v", title, err)
 		}
 	}
-	_, err := s.Create(t.Context(), social.Identity{}, "x")
+	_, err := s.Create(t.Context(), social.Identity{}, social.NewList{Title: "x"})
 	wantKind(t, "anonymous", err, social.Unauthenticated)
 }
 
@@ -137,7 +137,7 @@ func TestListsAndMembersAreBounded(t *testing.T) {
 	if _, err := rows.Write(t.Context(), store.Write{Mutations: ms}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Create(t.Context(), ann, "one more")
+	_, err := s.Create(t.Context(), ann, social.NewList{Title: "one more"})
 	wantKind(t, "one more list", err, social.Conflict)
 	list := schema.Other(ms[0].Key)
 	var last string
@@ -163,7 +163,7 @@ func TestWhomABlockKeepsAwayIsNeitherAddedNorShown(t *testing.T) {
 	t.Parallel()
 	s, _, blocked := newService()
 	ann, bob, eve := user(1), user(2), user(3)
-	l, err := s.Create(t.Context(), ann, "friends")
+	l, err := s.Create(t.Context(), ann, social.NewList{Title: "friends"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,4 +175,28 @@ func TestWhomABlockKeepsAwayIsNeitherAddedNorShown(t *testing.T) {
 	if p, err := s.Members(t.Context(), ann, l.ID, social.Cut{}); err != nil || len(p.Items) != 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
+}
+
+func TestAnIdempotencyKeyMakesOneListAndGivesItAgain(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newService()
+	ann := user(1)
+	in := social.NewList{Title: "friends", Key: "k"}
+	first, err := s.Create(t.Context(), ann, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Create(t.Context(), ann, in); err != nil || again != first {
+		t.Errorf("again it is %+v, %v, want %+v", again, err, first)
+	}
+	if all, err := s.List(t.Context(), ann, social.Cut{}); err != nil || len(all.Items) != 1 {
+		t.Errorf("%d lists, %v, want 1", len(all.Items), err)
+	}
+	_, err = s.Create(t.Context(), ann, social.NewList{Title: "x", Key: strings.Repeat("k", social.MaxKey+1)})
+	wantKind(t, "a long key", err, social.Invalid)
+	if err := s.Delete(t.Context(), ann, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Create(t.Context(), ann, in)
+	wantKind(t, "the key of a list that is gone", err, social.Conflict)
 }

@@ -10,6 +10,13 @@ type List struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
+// NewList is what making a list takes. Key, when not empty, is the client's
+// Idempotency-Key.
+type NewList struct {
+	Title string
+	Key   string
+}
+
 // Bounds of lists. Those on numbers may be passed by as many as are made at one
 // moment.
 const (
