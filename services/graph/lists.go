@@ -29,6 +29,12 @@ func (s *Service) Friends(ctx context.Context, ref string, cut social.Cut) (soci
 	return s.of(ctx, ref, cut, friends)
 }
 
+// Agreed lists with whom the user of a ref, who must be who, wants to be friends:
+// those who want it, too, and those whom the user asked.
+func (s *Service) Agreed(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error) {
+	return s.private(ctx, who, ref, cut, relation{families: []store.Family{schema.FamilyAgreed}})
+}
+
 // Requests lists the friend requests of the user of a ref, who must be who: those
 // that wait for the user's answer, or those of the user's that wait for another's.
 func (s *Service) Requests(ctx context.Context, who social.Identity, ref string, d social.RequestDirection, cut social.Cut) (social.Page[social.User], error) {
