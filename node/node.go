@@ -122,15 +122,16 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 		return err
 	}
 	inbox := notify.New(notify.Config{Rows: n.store, Posts: texts, Users: accounts, Relations: relations, Now: n.deps.Now})
+	kept := lists.New(lists.Config{Rows: n.store, Users: accounts, Relations: relations, Now: n.deps.Now})
 	api := httpapi.Config{
 		Users: accounts, Graph: relations, Posts: texts, Timelines: timelines,
 		Notifications: inbox,
 		Live:          n.startLive(metrics, texts, inbox),
 		Webhooks:      n.startWebhooks(metrics, inbox),
-		Lists:         lists.New(lists.Config{Rows: n.store, Users: accounts, Relations: relations, Now: n.deps.Now}),
+		Lists:         kept,
 		Search:        n.startSearch(metrics, texts, accounts, relations),
 		Trends:        n.startTrends(metrics),
-		Takeout:       takeout.New(accounts, texts, relations, n.deps.Now),
+		Takeout:       takeout.New(accounts, texts, relations, kept, n.deps.Now),
 		Cluster:       (*cluster)(n), Backups: (*backups)(n), Inspector: n.inspect(metrics), OperatorToken: n.deps.Secret.OperatorToken(),
 		Log: n.log, Metrics: metrics, MaxInFlight: n.cfg.MaxInFlight, SignUpsPerMinute: n.cfg.SignUpsPerMinute,
 		TrustedProxies: n.cfg.Proxies(), Tracer: n.tracer,

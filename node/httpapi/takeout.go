@@ -28,7 +28,7 @@ func (a *api) takeoutRoutes() {
 	a.stream(account, a.exportAccount, huma.Operation{
 		OperationID: "export-user", Method: http.MethodGet, Path: "/v1/users/{user}/export", Tags: tags,
 		Summary:     "Download your account",
-		Description: "A JSON object on each line, which its type tells: grapevine-export (first), profile, post, following, follower, end (last). A file without its end is cut.",
+		Description: "A JSON object on each line, which its type tells: grapevine-export (first), profile, post, edit, like, following, follower, friend (or asked to be), block, mute, list, list-member, end (last). A file without its end is cut.",
 		Parameters:  user(),
 		Responses:   map[string]*huma.Response{"200": {Description: "The account as a file.", Content: map[string]*huma.MediaType{ndjson: {}}}},
 		Errors:      []int{http.StatusForbidden},
@@ -37,8 +37,8 @@ func (a *api) takeoutRoutes() {
 	a.stream(account, a.importAccount, huma.Operation{
 		OperationID: "import-user", Method: http.MethodPost, Path: "/v1/users/{user}/import", Tags: tags,
 		Summary: "Take an exported account into yours",
-		Description: "Profile, posts and follows become yours; the username stays. A post keeps the time of its making, marked with imported_at, and mentions nobody; one that was direct is for you alone. " +
-			"Accounts are followed that are here by the same id or name. To repeat an import changes nothing. At most 64 MiB: split a larger file into several with the first line in each.",
+		Description: "Profile, posts, likes, follows, friends, blocks, mutes and lists become yours; the username stays. A post keeps the time of its making, marked with imported_at, and mentions nobody; one that was direct is for you alone. " +
+			"Accounts count as the same that have the same id or name here; friends are asked. Posts of others are liked that are here. To repeat an import changes nothing. At most 64 MiB: split a larger file into several with the first line in each.",
 		Parameters:  user(),
 		RequestBody: &huma.RequestBody{Required: true, Description: "An export.", Content: map[string]*huma.MediaType{ndjson: {}}},
 		Responses: map[string]*huma.Response{"200": {

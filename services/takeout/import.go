@@ -14,8 +14,9 @@ import (
 )
 
 // Import takes the file that r reads into the account of who, whom ref must name:
-// display name, bio and avatar; posts, as its own; follows of accounts that are here
-// by the same id or, failing that, the same name. It fails with Invalid for what is
+// display name, bio and avatar; posts, as its own; likes of posts that are here; how
+// it stands to accounts that are here by the same id or, failing that, the same name;
+// lists. Friends are asked, as all are. It fails with Invalid for what is
 // not an export; a line that cannot be taken is passed over and told of. What was
 // taken before a failure stands.
 func (s *Service) Import(ctx context.Context, r io.Reader, who social.Identity, ref string) (social.Imported, error) {
@@ -24,6 +25,7 @@ func (s *Service) Import(ctx context.Context, r io.Reader, who social.Identity, 
 	}
 	im := &importing{Service: s, who: who, skips: map[[2]string]int{}}
 	im.done.Skipped = []social.Skip{}
+	im.relations = im.newRelations()
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), MaxLine)
 	for lines.Scan() {
@@ -58,9 +60,11 @@ type importing struct {
 	done  social.Imported
 	skips map[[2]string]int // type and reason → place in done.Skipped
 
-	waitingPosts  waiting[social.ArchivedPost]
-	waitingEdits  waiting[social.ArchivedEdit]
-	waitingPeople waiting[person]
+	waitingPosts   waiting[social.ArchivedPost]
+	waitingEdits   waiting[social.ArchivedEdit]
+	waitingLikes   waiting[string]
+	relations      []*relation
+	waitingMembers waiting[member]
 }
 
 // waiting is what lines said that are to be taken together.
@@ -133,9 +137,17 @@ func (im *importing) take(ctx context.Context, b []byte) error {
 		if wait(im, &im.waitingEdits, typeEdit, b, func(l editLine) social.ArchivedEdit { return l.ArchivedEdit }) {
 			return im.flushEdits(ctx)
 		}
-	case typeFollowing:
-		if wait(im, &im.waitingPeople, typeFollowing, b, func(l personLine) person { return l.person }) {
-			return im.flushPeople(ctx)
+	case typeLike:
+		if wait(im, &im.waitingLikes, typeLike, b, func(l likeLine) string { return l.Post }) {
+			return im.flushLikes(ctx)
+		}
+	case typeFollowing, typeFriend, typeBlock, typeMute:
+		return im.relate(ctx, l.Type, b)
+	case typeList:
+		return im.list(ctx, b)
+	case typeMember:
+		if wait(im, &im.waitingMembers, typeMember, b, func(l memberLine) member { return member{l.List, l.person} }) {
+			return im.flushMembers(ctx)
 		}
 	case typeFollower:
 		im.skip(typeFollower, social.SkipNotImportable, "", im.line)
@@ -173,7 +185,15 @@ func (im *importing) flush(ctx context.Context) error {
 	if err := im.flushEdits(ctx); err != nil {
 		return err
 	}
-	return im.flushPeople(ctx)
+	if err := im.flushLikes(ctx); err != nil {
+		return err
+	}
+	for _, r := range im.relations {
+		if err := im.flushPeople(ctx, r); err != nil {
+			return err
+		}
+	}
+	return im.flushMembers(ctx)
 }
 
 func (im *importing) flushPosts(ctx context.Context) error {
@@ -190,70 +210,4 @@ func (im *importing) flushEdits(ctx context.Context) error {
 	skipped, err := im.posts.ImportEdits(ctx, im.who, im.waitingEdits.items)
 	settle(im, &im.waitingEdits, typeEdit, skipped, &im.done.Edits)
 	return err
-}
-
-func (im *importing) flushPeople(ctx context.Context) error {
-	ids, err := im.here(ctx)
-	if err != nil {
-		return err
-	}
-	reasons := make([]string, len(ids))
-	for i, id := range ids {
-		if reasons[i], err = im.follow(ctx, id); err != nil {
-			return err
-		}
-	}
-	settle(im, &im.waitingPeople, typeFollowing, reasons, &im.done.Following)
-	return nil
-}
-
-// follow follows a user, or says why not.
-func (im *importing) follow(ctx context.Context, id string) (reason string, err error) {
-	switch id {
-	case "":
-		return social.SkipNoSuchUser, nil
-	case im.who.User:
-		return social.SkipYourself, nil
-	}
-	err = im.graph.Follow(ctx, im.who, im.who.User, id)
-	switch social.KindOf(err) {
-	case social.NotFound:
-		return social.SkipNoSuchUser, nil
-	case social.Invalid, social.Forbidden, social.Conflict:
-		return social.SkipInvalid, nil
-	}
-	return "", err
-}
-
-// here gives the ids by which the people who wait are known here, "" for one who is
-// not.
-func (im *importing) here(ctx context.Context) ([]string, error) {
-	if len(im.waitingPeople.items) == 0 {
-		return nil, nil
-	}
-	ids, names := make([]string, len(im.waitingPeople.items)), make([]string, len(im.waitingPeople.items))
-	for i, p := range im.waitingPeople.items {
-		if _, isID := social.SlotOf(p.ID); isID {
-			ids[i] = p.ID
-		}
-		names[i] = social.FoldName(p.Username)
-	}
-	users, err := im.users.GetMany(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]bool{}
-	for _, u := range users {
-		known[u.ID] = true
-	}
-	byName, err := im.users.IDs(ctx, names)
-	if err != nil {
-		return nil, err
-	}
-	for i := range ids {
-		if !known[ids[i]] {
-			ids[i] = byName[i]
-		}
-	}
-	return ids, nil
 }

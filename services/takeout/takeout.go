@@ -1,5 +1,6 @@
 // Package takeout gives an account to its owner as a file, and takes such a file
-// in: profile, posts and follows, a JSON object on each line.
+// in: profile, posts, likes, how it stands to others, and lists, a JSON object on each
+// line.
 //
 // The first line says what the file is, the last that it is whole. An import can
 // be repeated, and broken off and begun again: what is there is passed over.
@@ -30,13 +31,30 @@ type Posts interface {
 	History(ctx context.Context, viewer social.Identity, id string, cut social.Cut) (social.Page[social.PostVersion], error)
 	Import(ctx context.Context, who social.Identity, posts []social.ArchivedPost) (skipped []string, err error)
 	ImportEdits(ctx context.Context, who social.Identity, edits []social.ArchivedEdit) (skipped []string, err error)
+	ArchiveLikes(ctx context.Context, user, after string, limit int) (posts []string, last string, err error)
+	ImportLike(ctx context.Context, who social.Identity, id string) error
 }
 
-// Graph is what is needed of the follows.
+// Graph is what is needed of how accounts stand to one another.
 type Graph interface {
 	Follow(ctx context.Context, who social.Identity, ref, other string) error
 	Following(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error)
 	Followers(ctx context.Context, ref string, cut social.Cut) (social.Page[social.User], error)
+	Befriend(ctx context.Context, who social.Identity, ref, friend string) (social.Friendship, error)
+	Block(ctx context.Context, who social.Identity, ref, other string) error
+	Mute(ctx context.Context, who social.Identity, ref, other string) error
+	Agreed(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error)
+	Blocks(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error)
+	Mutes(ctx context.Context, who social.Identity, ref string, cut social.Cut) (social.Page[social.User], error)
+}
+
+// Lists is what is needed of the lists.
+type Lists interface {
+	List(ctx context.Context, who social.Identity, cut social.Cut) (social.Page[social.List], error)
+	Members(ctx context.Context, who social.Identity, id string, cut social.Cut) (social.Page[social.User], error)
+	Add(ctx context.Context, who social.Identity, id, ref string) error
+	Import(ctx context.Context, who social.Identity, l social.List) (made bool, err error)
+	Imported(ctx context.Context, who social.Identity, id string) (string, error)
 }
 
 // Service exports and imports accounts. It is safe for concurrent use.
@@ -44,12 +62,13 @@ type Service struct {
 	users Users
 	posts Posts
 	graph Graph
+	lists Lists
 	now   func() time.Time
 }
 
 // New makes the service. Now is the wall clock.
-func New(users Users, posts Posts, graph Graph, now func() time.Time) *Service {
-	return &Service{users: users, posts: posts, graph: graph, now: now}
+func New(users Users, posts Posts, graph Graph, lists Lists, now func() time.Time) *Service {
+	return &Service{users: users, posts: posts, graph: graph, lists: lists, now: now}
 }
 
 // The types of lines, in the order in which a file has them.
@@ -60,6 +79,12 @@ const (
 	typeEdit      = "edit" // after its post, latest first
 	typeFollowing = "following"
 	typeFollower  = "follower"
+	typeLike      = "like"
+	typeFriend    = "friend" // or one who was asked to be
+	typeBlock     = "block"
+	typeMute      = "mute"
+	typeList      = "list"
+	typeMember    = "list-member" // after its list
 	typeEnd       = "end"
 )
 
@@ -100,6 +125,19 @@ type (
 	}
 	personLine struct {
 		Type string `json:"type"`
+		person
+	}
+	likeLine struct {
+		Type string `json:"type"`
+		Post string `json:"post"`
+	}
+	listLine struct {
+		Type string `json:"type"`
+		social.List
+	}
+	memberLine struct {
+		Type string `json:"type"`
+		List string `json:"list"`
 		person
 	}
 	endLine struct {
@@ -153,10 +191,13 @@ func (s *Service) Export(ctx context.Context, w io.Writer, who social.Identity, 
 	if err := s.exportPosts(ctx, out, who); err != nil {
 		return err
 	}
-	if err := exportPeople(ctx, out, typeFollowing, u.ID, s.graph.Following); err != nil {
+	if err := s.exportLikes(ctx, out, who); err != nil {
 		return err
 	}
-	if err := exportPeople(ctx, out, typeFollower, u.ID, s.graph.Followers); err != nil {
+	if err := s.exportRelations(ctx, out, who); err != nil {
+		return err
+	}
+	if err := s.exportLists(ctx, out, who); err != nil {
 		return err
 	}
 	if err := out.line(endLine{typeEnd, out.lines}); err != nil {
@@ -208,21 +249,4 @@ func (s *Service) exportEdits(ctx context.Context, out *writer, who social.Ident
 		}
 	}
 	return nil
-}
-
-func exportPeople(ctx context.Context, out *writer, kind, user string, list func(context.Context, string, social.Cut) (social.Page[social.User], error)) error {
-	for cut := (social.Cut{Limit: batch}); ; {
-		page, err := list(ctx, user, cut)
-		if err != nil {
-			return err
-		}
-		for _, u := range page.Items {
-			if err := out.line(personLine{kind, person{u.ID, u.Username}}); err != nil {
-				return err
-			}
-		}
-		if cut.Cursor = page.Next; cut.Cursor == "" {
-			return nil
-		}
-	}
 }

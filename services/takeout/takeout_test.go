@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"grapevine/services/graph"
+	"grapevine/services/lists"
 	"grapevine/services/posts"
 	"grapevine/services/schema"
 	"grapevine/services/servicetest"
@@ -29,6 +30,7 @@ type world struct {
 	users *users.Service
 	posts *posts.Service
 	graph *graph.Service
+	lists *lists.Service
 	at    time.Time
 }
 
@@ -44,7 +46,8 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	w.graph, err = graph.New(graph.Config{Rows: w.rows, Users: w.users, Now: now})
 	w.must(err)
-	w.Service = takeout.New(w.users, w.posts, w.graph, now)
+	w.lists = lists.New(lists.Config{Rows: w.rows, Users: w.users, Relations: w.graph, Now: now})
+	w.Service = takeout.New(w.users, w.posts, w.graph, w.lists, now)
 	return w
 }
 
