@@ -75,10 +75,15 @@ func (b *backlog) add(c store.Change, now time.Time) *item {
 }
 
 // meets says whether something follows from a row that shows only where it has met
-// others: from claims to a name, from a block and what it does not suffer, and from the
-// mark of a broad author and followers.
+// others: from claims to a name, from a block and what it does not suffer, from the
+// mark of a broad author and followers, and from that an account has departed and what
+// it did where that was not known.
 func meets(k store.Key) bool {
-	return k.Family == schema.FamilyName || k.Family == schema.FamilyBlock || k.Family == schema.FamilyBroad
+	switch k.Family {
+	case schema.FamilyName, schema.FamilyBlock, schema.FamilyBroad, schema.FamilyDeparted:
+		return true
+	}
+	return false
 }
 
 // finish removes an item.
@@ -112,11 +117,11 @@ func consequential(keys []store.Key) []store.Key {
 	for _, k := range keys {
 		switch k.Family {
 		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost, schema.FamilyCredential,
-			schema.FamilyName, schema.FamilyFormerName, schema.FamilyAgreed, schema.FamilyAsked,
-			schema.FamilyEnded, schema.FamilyBlock, schema.FamilyMute,
+			schema.FamilyDeparted, schema.FamilyName, schema.FamilyFormerName, schema.FamilyAgreed, schema.FamilyAsked,
+			schema.FamilyEnded, schema.FamilyBlock, schema.FamilyBlockedBy, schema.FamilyMute, schema.FamilyMutedBy,
 			schema.FamilyLiked, schema.FamilyReposted, schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply,
 			schema.FamilyEdit, schema.FamilyBroad, schema.FamilyMerged,
-			schema.FamilyMentioned, schema.FamilyPublished, schema.FamilyChannelMessage,
+			schema.FamilyMentioned, schema.FamilyNotificationRead, schema.FamilyNotifyPreference, schema.FamilyPublished, schema.FamilyChannelMessage,
 			schema.FamilyList, schema.FamilyListMember, schema.FamilyListed,
 			schema.FamilyWebhook, schema.FamilyWebhookChannel, schema.FamilyWebhookListener:
 			found = append(found, k)

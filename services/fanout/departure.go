@@ -24,7 +24,6 @@ func (d *derivation) account(ctx context.Context, user string, row crdt.Row) err
 	if !schema.IsGone(row) {
 		return d.entitle(ctx, user, credential.Username)
 	}
-	steps := []func(context.Context, string) error{d.departInbox, d.departPosts, d.departMessages, d.departMarks, d.departFollows, d.departRelations, d.departLists, d.departWebhooks, d.departRest}
 	// No majority is waited for: a claim that is not known here counts as abandoned.
 	name, err := d.rows.Get(d.reads, schema.Name(credential.Username))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -33,15 +32,21 @@ func (d *derivation) account(ctx context.Context, user string, row crdt.Row) err
 	if err := d.endClaims(ctx, credential.Username, claimsOf(name, user)); err != nil {
 		return err
 	}
+	if err := d.depart(ctx, user); err != nil {
+		return err
+	}
+	return d.add(ctx, present(schema.Departed(user), true), present(schema.Credential(user), false))
+}
+
+// depart ends what a deleted account had, as far as it is known here.
+func (d *derivation) depart(ctx context.Context, user string) error {
+	steps := []func(context.Context, string) error{d.departInbox, d.departPosts, d.departMessages, d.departMarks, d.departFollows, d.departRelations, d.departLists, d.departWebhooks, d.departRest}
 	for _, step := range steps {
 		if err := step(ctx, user); err != nil {
 			return err
 		}
 	}
-	if err := d.flush(ctx); err != nil {
-		return err
-	}
-	return d.add(ctx, present(schema.Credential(user), false))
+	return d.flush(ctx)
 }
 
 // departPosts ends the posts: first what is read, then what follows from it, and

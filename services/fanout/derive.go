@@ -29,6 +29,11 @@ type derivation struct {
 
 func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
 	for _, k := range keys {
+		if late, err := d.late(ctx, k); err != nil {
+			return fmt.Errorf("whether %s is of a deleted account: %w", k, err)
+		} else if late {
+			continue
+		}
 		if err := d.follow(ctx, k); err != nil {
 			return fmt.Errorf("consequences of %s: %w", k, err)
 		}
@@ -78,6 +83,8 @@ func (d *derivation) follow(ctx context.Context, k store.Key) error {
 		return d.webhookListener(ctx, k, row.Exists())
 	case schema.FamilyCredential:
 		return d.account(ctx, k.Sort, row)
+	case schema.FamilyDeparted:
+		return d.depart(ctx, k.Sort)
 	case schema.FamilyName:
 		return d.claims(ctx, k, row)
 	case schema.FamilyFormerName:

@@ -121,8 +121,10 @@ func (w *Worker) takeOver(ctx context.Context, now time.Time) {
 
 // enqueue adds an item to its lane and starts the lane. The caller holds w.mu.
 func (w *Worker) enqueue(ctx context.Context, it *item) {
-	isCredential := func(k store.Key) bool { return k.Family == schema.FamilyCredential }
-	id := laneID{it.seen.Partition, slices.ContainsFunc(it.keys, isCredential)}
+	departs := func(k store.Key) bool {
+		return k.Family == schema.FamilyCredential || k.Family == schema.FamilyDeparted
+	}
+	id := laneID{it.seen.Partition, slices.ContainsFunc(it.keys, departs)}
 	l := w.queues[id]
 	if l == nil {
 		l = &lane{}

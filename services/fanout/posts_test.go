@@ -230,7 +230,9 @@ func TestADeletedAccountTakesWhatItDidWithPosts(t *testing.T) {
 		w.rows.Fail(nil)
 		time.Sleep(time.Minute)
 		for _, id := range append(anns, ann.User) {
-			if left := w.tells(id); left != nil {
+			left := w.tells(id)
+			left = slices.DeleteFunc(left, func(k store.Key) bool { return k == schema.Departed(ann.User) })
+			if len(left) > 0 {
 				t.Errorf("of %s %v are left", id, left)
 			}
 		}

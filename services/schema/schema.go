@@ -18,6 +18,7 @@
 //	revoked      user       user/token              -
 //	notice       user       user/notice             notice
 //	former name  user       user/name               -
+//	departed     user       user                    -
 //	agreed       user       user/other              -
 //	asked        user       user/other              -
 //	ended        user       user/other/act          ending
@@ -72,6 +73,7 @@ const (
 	FamilyRevoked     store.Family = 10
 	FamilyNotice      store.Family = 11
 	FamilyFormerName  store.Family = 12
+	FamilyDeparted    store.Family = 13
 )
 
 // The mutable fields of a user row and of a post row.
@@ -186,6 +188,11 @@ func Notice(user, notice string) store.Key { return pair(FamilyNotice, user, not
 // FormerName is the key of the fact that a user had a name, whose claim is to be
 // released.
 func FormerName(user, name string) store.Key { return pair(FamilyFormerName, user, name) }
+
+// Departed is the key of the fact that an account was deleted and all that it had has
+// ended. The row stays for good, and says nothing but the id: by it goes what comes
+// later from nodes that had not heard of the deletion.
+func Departed(user string) store.Key { return single(FamilyDeparted, user) }
 
 // Split gives the two halves of the Sort of a two-part key, and false for
 // another key.

@@ -1,0 +1,108 @@
+package fanout
+
+import (
+	"context"
+
+	"grapevine/crdt"
+	"grapevine/services/schema"
+	"grapevine/store"
+)
+
+// What a node that had not heard of the end of an account wrote meanwhile, as on the
+// other side of a split, comes when all that the account had has ended. What is of the
+// account lies beside the row that says that it has departed, and whichever of the two
+// comes second meets the other. What mirrors its acts in slots of others is looked at
+// when it comes.
+
+// late ends what came after the departure of the account that it is of, or that did what
+// it mirrors, and says whether it was so.
+func (d *derivation) late(ctx context.Context, k store.Key) (bool, error) {
+	if !ofAccount(k.Family) && !mirrors(k.Family) {
+		return false, nil
+	}
+	row, err := d.get(k)
+	if err != nil || !row.Exists() {
+		return false, err
+	}
+	if ofAccount(k.Family) {
+		owner, _, _ := schema.Split(k)
+		departed, err := d.departed(owner)
+		if err != nil {
+			return false, err
+		}
+		if departed {
+			return true, d.depart(ctx, owner)
+		}
+	}
+	if !mirrors(k.Family) {
+		return false, nil
+	}
+	return d.lateMirror(ctx, k, row)
+}
+
+func (d *derivation) lateMirror(ctx context.Context, k store.Key, row crdt.Row) (bool, error) {
+	actor, err := actorOf(k, row)
+	if err != nil {
+		return false, err
+	}
+	departed, err := d.departed(actor)
+	if err != nil || !departed {
+		return false, err
+	}
+	return true, d.add(ctx, present(k, false))
+}
+
+// departed says whether an account is known to have ended.
+func (d *derivation) departed(user string) (bool, error) {
+	if user == "" {
+		return false, nil
+	}
+	row, err := d.get(schema.Departed(user))
+	return row.Exists(), err
+}
+
+// ofAccount says whether the first half of the keys of a family names an account, in
+// whose slot the row lies.
+func ofAccount(f store.Family) bool {
+	switch f {
+	case schema.FamilyFollowing, schema.FamilyAgreed, schema.FamilyBlock, schema.FamilyMute,
+		schema.FamilyAuthorPost, schema.FamilyLiked, schema.FamilyReposted, schema.FamilyPublished,
+		schema.FamilyNotificationRead, schema.FamilyNotifyPreference,
+		schema.FamilyList, schema.FamilyListMember, schema.FamilyMerged,
+		schema.FamilyWebhook, schema.FamilyWebhookChannel:
+		return true
+	}
+	return mirrors(f) && !besidePost(f) && f != schema.FamilyWebhookListener
+}
+
+// mirrors says whether the rows of a family mirror what an account did to another, to a
+// post or to a channel.
+func mirrors(f store.Family) bool {
+	switch f {
+	case schema.FamilyFollower, schema.FamilyAsked, schema.FamilyBlockedBy, schema.FamilyMutedBy,
+		schema.FamilyMentioned, schema.FamilyListed, schema.FamilyWebhookListener:
+		return true
+	}
+	return besidePost(f)
+}
+
+func besidePost(f store.Family) bool {
+	return f == schema.FamilyLike || f == schema.FamilyRepost || f == schema.FamilyReply
+}
+
+// actorOf gives the account whose act a row mirrors.
+func actorOf(k store.Key, row crdt.Row) (string, error) {
+	_, other, _ := schema.Split(k)
+	switch k.Family {
+	case schema.FamilyMentioned, schema.FamilyReply:
+		cause, err := schema.DecodeCause(row)
+		return cause.By, err
+	case schema.FamilyListed:
+		_, owner, _ := schema.SplitInList(k)
+		return owner, nil
+	case schema.FamilyWebhookListener:
+		_, user, _ := schema.SplitListener(k)
+		return user, nil
+	}
+	return other, nil
+}
