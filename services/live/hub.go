@@ -89,15 +89,27 @@ func tell(ch chan struct{}) {
 	}
 }
 
-// join makes a tail of a list: from now on, or from what the waiter has seen. In a
-// list that others follow already, what came since then is read by resume.
+// join makes a tail of a list: from now on, or from what the waiter has seen. What came
+// since then is read by resume: what a client says that it has seen is for its tail alone.
 func (h *hub) join(l list, w *waiter, tag uint64, seen *causal.Vector) (t *tail, resume bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f := h.feed(l)
-	if len(f.tails) == 0 && f.now == nil {
-		f.now = seen // whoever hosts it tells what came since
+	return h.joinLocked(l, w, tag, seen)
+}
+
+// joinFrom is join for another node, by whose word a list that nobody follows yet can
+// begin: it is read once for both.
+func (h *hub) joinFrom(l list, w *waiter, tag uint64, seen *causal.Vector) (t *tail, resume bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f := h.feed(l); len(f.tails) == 0 && f.now == nil {
+		f.now = seen
 	}
+	return h.joinLocked(l, w, tag, seen)
+}
+
+func (h *hub) joinLocked(l list, w *waiter, tag uint64, seen *causal.Vector) (t *tail, resume bool) {
+	f := h.feed(l)
 	t = &tail{feed: f, w: w, tag: tag, pos: f.end, seen: f.now}
 	f.tails = append(f.tails, t)
 	if resume = seen != nil && f.now != seen; resume {

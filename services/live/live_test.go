@@ -2,6 +2,8 @@ package live_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zeebo/xxh3"
 	"go.uber.org/goleak"
 
 	"grapevine/crdt/causal"
@@ -246,6 +249,38 @@ func TestAHostForgetsWhoNoLongerAsks(t *testing.T) {
 			t.Error("a list is read that nobody follows")
 		}
 	})
+}
+
+// seesAll is the id of an event of a stream of one list that claims to have been given
+// all that a replica ever writes.
+func seesAll(channel string) string {
+	seen := causal.NewVector()
+	seen.AddRange(1, causal.Range{First: 1, Last: 1 << 60})
+	b := binary.BigEndian.AppendUint64([]byte{1, 1}, xxh3.HashString(channel))
+	b = seen.Append(append(b, 0, 1))
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, uint32(xxh3.Hash(b))))
+}
+
+// TestWhatOneClientClaimsToHaveSeenIsTakenFromNoOther: clients hold the ids of events,
+// and can make them up.
+func TestWhatOneClientClaimsToHaveSeenIsTakenFromNoOther(t *testing.T) {
+	for i, where := range []string{"the list's host", "another node"} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 2, nil)
+				defer w.close()
+				w.tag("t")
+				liar, err := w.nodes[i].Open(t.Context(), social.Identity{}, []string{"tag:t"}, seesAll("tag:t\x00t"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer liar.Close()
+				s := w.open(i, "tag:t")
+				defer s.Close()
+				tells(t, s, w.tag("t"))
+			})
+		})
+	}
 }
 
 func TestStreamsAreBounded(t *testing.T) {

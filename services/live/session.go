@@ -130,7 +130,7 @@ func (h *hub) joinFor(s *session, w wanted) (*tail, bool, error) {
 		}
 		seen = v
 	}
-	t, resume := h.join(w.List, s.w, w.ID, seen)
+	t, resume := h.joinFrom(w.List, s.w, w.ID, seen)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.tails == nil { // ended meanwhile
