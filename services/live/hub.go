@@ -355,7 +355,10 @@ func (h *hub) wakeAll() {
 	defer h.mu.Unlock()
 	h.rescan = true
 	for _, f := range h.feeds {
-		if f.list.Family != schema.FamilyPost && f.host == "" {
+		switch {
+		case f.list.isPosts():
+			h.losePosts(f)
+		case f.list != public && f.host == "":
 			h.soil(f, causal.Dot{})
 		}
 	}

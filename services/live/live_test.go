@@ -233,6 +233,42 @@ func TestWhatCameWhileAHostWasLostIsToldByTheNext(t *testing.T) {
 	})
 }
 
+// deaf is the store of a node that owns nothing: its log has no changes.
+type deaf struct{ live.Store }
+
+func (deaf) Changes(context.Context, uint64, int) ([]store.Change, error) { return nil, nil }
+
+// TestAPostThatItsHostCouldNotReadIsToldAllTheSame: the change is heard once.
+func TestAPostThatItsHostCouldNotReadIsToldAllTheSame(t *testing.T) {
+	for i, where := range []string{"on the host", "on another node"} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nodes := 0
+				w := newWorld(t, 2, func(c *live.Config) {
+					if nodes++; nodes == 2 {
+						c.Store = deaf{c.Store}
+					}
+				})
+				defer w.close()
+				s := w.open(i, "public")
+				defer s.Close()
+				synctest.Wait()
+				w.Fail(func(_ []store.Key, write bool) error {
+					if write {
+						return nil
+					}
+					return store.ErrUnavailable
+				})
+				post := social.NewID(9, time.Now())
+				w.put(schema.Post(post))
+				time.Sleep(10 * time.Second)
+				w.Fail(nil)
+				tells(t, s, post)
+			})
+		})
+	}
+}
+
 func TestAHostForgetsWhoNoLongerAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, nil)

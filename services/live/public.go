@@ -23,7 +23,9 @@ func (h *hub) hearOfPosts(ctx context.Context, keys []store.Key, dots []causal.D
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil {
-		h.later = true
+		for _, k := range keys {
+			h.losePosts(h.feeds[postsOf(h.cfg.Nodes.PartitionOf(k.Slot))])
+		}
 		return
 	}
 	for i, row := range rows {
@@ -49,6 +51,14 @@ func (h *hub) takePosts(f *feed, posts []entry, lost bool) {
 		tell(h.work)
 	}
 	h.publish(posts, false)
+}
+
+// losePosts has the followers of a feed of posts, on this node and on others, look for
+// what the feed missed. The caller holds h.mu.
+func (h *hub) losePosts(f *feed) {
+	if f != nil && f.host == "" {
+		h.takePosts(f, nil, true)
+	}
 }
 
 // publish adds posts to public that are not there. The caller holds h.mu.
