@@ -189,5 +189,32 @@ func (d *derivation) acquaint(ctx context.Context, author, follower string, foll
 			return err
 		}
 	}
-	return nil
+	return d.renew(ctx, author, follower)
+}
+
+// renew sends what was gathered for a new follower. When that is done again, entries of
+// before the follow are put anew: of an earlier one, they may be about to go with it.
+func (d *derivation) renew(ctx context.Context, author, follower string) error {
+	if !d.again {
+		return nil
+	}
+	follows, err := d.get(schema.Follower(author, follower))
+	if err != nil {
+		return err
+	}
+	keys := make([]store.Key, len(d.gathered))
+	for i, m := range d.gathered {
+		keys[i] = m.Key
+	}
+	rows, err := d.rows.GetMany(d.reads, keys)
+	if err != nil {
+		return err
+	}
+	var old []store.Mutation
+	for i, m := range d.gathered {
+		if m.Key.Family == schema.FamilyHome && rows[i].Exists() && rows[i].Time() < follows.Time() {
+			old = append(old, m)
+		}
+	}
+	return d.out.send(ctx, old)
 }

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -168,8 +169,9 @@ func (d *derivation) flush(ctx context.Context) error {
 	return d.out.send(ctx, ms)
 }
 
-// lacking gives those of the mutations that would change whether their row
-// exists: a row that is put anew is replaced, at the cost of a write.
+// lacking gives those of the mutations that would change whether their row exists, or
+// what it says: a mirror of an earlier act may be about to go with that. A row that is
+// put anew is replaced, at the cost of a write.
 func (d *derivation) lacking(ms []store.Mutation) ([]store.Mutation, error) {
 	keys := make([]store.Key, len(ms))
 	for i, m := range ms {
@@ -181,7 +183,9 @@ func (d *derivation) lacking(ms []store.Mutation) ([]store.Mutation, error) {
 	}
 	var lacking []store.Mutation
 	for i, m := range ms {
-		if m.Op == store.Update || rows[i].Exists() != (m.Op == store.Put) {
+		last, exists := rows[i].Last()
+		other := m.Op == store.Put && m.Value != nil && !bytes.Equal(last.Value, m.Value)
+		if m.Op == store.Update || exists != (m.Op == store.Put) || other {
 			lacking = append(lacking, m)
 		}
 	}

@@ -130,6 +130,31 @@ func TestAnAnnouncementBeforeTheChangeDoesNotCount(t *testing.T) {
 	})
 }
 
+// TestWhatIsThereOfAnEarlierFollowIsPutAnew: elsewhere the unfollow that came between was
+// acted on, and what ended with it here is on its way.
+func TestWhatIsThereOfAnEarlierFollowIsPutAnew(t *testing.T) {
+	inBubble(t, func(w *world) {
+		first := w.start(newLog(w), true, nil)
+		ann, bob := w.signUp("ann"), w.signUp("bob")
+		post := w.post(bob, social.NewPost{Text: "x"})
+		w.follow(ann, bob)
+		synctest.Wait()
+		first.stop()
+		w.must(w.graph.Unfollow(t.Context(), ann, "@ann", "@bob"))
+		time.Sleep(time.Second)
+		w.follow(ann, bob)
+		w.start(newLog(w), true, nil) // does it all again
+		synctest.Wait()
+		follow, err := w.rows.Get(t.Context(), schema.Following(ann.User, bob.User))
+		w.must(err)
+		for _, k := range []store.Key{schema.Follower(bob.User, ann.User), schema.Home(ann.User, post)} {
+			if row, err := w.rows.Get(t.Context(), k); err != nil || row.Time() < follow.Time() {
+				t.Errorf("%s is of before the follow: %v", k, err)
+			}
+		}
+	})
+}
+
 func TestDoingEverythingAgainWritesNothing(t *testing.T) {
 	inBubble(t, func(w *world) {
 		first := w.start(newLog(w), true, nil)
