@@ -42,19 +42,20 @@ type Config struct {
 	// session wrote there, so that whatever Invalidate was not told of has not
 	// changed. Nil means never; then only counts that are long to make are cached.
 	Current func(ctx context.Context, slot store.Slot) bool
-	// CacheBytes bounds each of the two caches: of whose posts a reader does not see,
-	// and of counts. 0 means 8 MiB.
+	// CacheBytes bounds each of the three caches: of whose posts a reader does not see,
+	// of whom readers follow, and of counts. 0 means 8 MiB.
 	CacheBytes uint64
 }
 
 // Service is the graph. It is safe for concurrent use.
 type Service struct {
-	rows    store.Rows
-	users   Directory
-	now     func() time.Time
-	current func(context.Context, store.Slot) bool
-	barred  *coherent.Cache[barred]
-	counts  *coherent.Cache[counted]
+	rows     store.Rows
+	users    Directory
+	now      func() time.Time
+	current  func(context.Context, store.Slot) bool
+	barred   *coherent.Cache[barred]
+	followed *coherent.Cache[followed]
+	counts   *coherent.Cache[counted]
 }
 
 const defaultCache = 8 << 20
@@ -74,11 +75,15 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make cache of blocks: %w", err)
 	}
+	follows, err := coherent.New(cfg.CacheBytes, weighFollowed)
+	if err != nil {
+		return nil, fmt.Errorf("make cache of follows: %w", err)
+	}
 	counts, err := coherent.New(cfg.CacheBytes, weighCounted)
 	if err != nil {
 		return nil, fmt.Errorf("make cache of counts: %w", err)
 	}
-	return &Service{rows: cfg.Rows, users: cfg.Users, now: cfg.Now, current: cfg.Current, barred: hidden, counts: counts}, nil
+	return &Service{rows: cfg.Rows, users: cfg.Users, now: cfg.Now, current: cfg.Current, barred: hidden, followed: follows, counts: counts}, nil
 }
 
 // Invalidate is a store.Invalidator: it must be told of every change applied on
@@ -91,6 +96,9 @@ func (s *Service) Invalidate(keys []store.Key) {
 			s.barred.Drop(owner)
 		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAgreed, schema.FamilyAsked:
 			s.recount(owner)
+		}
+		if k.Family == schema.FamilyFollowing {
+			s.followed.Drop(owner)
 		}
 	}
 }

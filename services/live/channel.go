@@ -50,6 +50,7 @@ func parseChannel(who social.Identity, name string) (c channel, err error) {
 	needsAccount := true
 	switch {
 	case name == "home":
+		c.filter.Followed = true
 		c.list = listOf(schema.Home(who.User, ""))
 	case name == "notifications":
 		c.kind, c.list = KindNotification, listOf(schema.Notification(who.User, ""))

@@ -16,6 +16,8 @@ type Relations interface {
 	Barred(ctx context.Context, reader string, authors []string) (map[string]bool, error)
 	// Muted gives those of the authors whom the reader wants in no timeline.
 	Muted(ctx context.Context, reader string, authors []string) (map[string]bool, error)
+	// Follows gives those of the authors whom the reader follows.
+	Follows(ctx context.Context, reader string, authors []string) (map[string]bool, error)
 }
 
 // hideBarred clears the views of posts by those whom a block keeps from the viewer.
@@ -80,6 +82,31 @@ func (s *Service) hideMuted(ctx context.Context, viewer social.Identity, seen []
 		}
 	}
 	return nil
+}
+
+// hideStrangers clears what is no part of the viewer's home: what was posted by those
+// whom the viewer does not follow, unless it is direct. An entry in a home can outlive
+// the follow, where it came to be on the other side of a split.
+func (s *Service) hideStrangers(ctx context.Context, viewer social.Identity, seen []sight) error {
+	if s.relations == nil || viewer.Anonymous() {
+		return nil
+	}
+	views := make([]*view, len(seen))
+	for i, v := range seen {
+		if v.view != nil && v.post.Visibility != social.Direct {
+			views[i] = v.view
+		}
+	}
+	follows, err := s.relations.Follows(ctx, viewer.User, authorsOf(viewer, views))
+	if errors.Is(err, store.ErrUnavailable) {
+		return nil
+	}
+	for i, v := range views {
+		if v != nil && v.post.Author != viewer.User && !follows[v.post.Author] {
+			seen[i] = sight{}
+		}
+	}
+	return err
 }
 
 // authorsOf gives the authors of posts other than the viewer, each once.

@@ -15,6 +15,7 @@ import (
 // relations says of whom a reader sees nothing, or nothing in timelines.
 type relations struct {
 	barred, muted map[[2]string]bool
+	strangers     map[[2]string]bool // whom a reader does not follow
 	err           error
 }
 
@@ -30,6 +31,14 @@ func (r *relations) Barred(_ context.Context, reader string, authors []string) (
 	return r.among(r.barred, reader, authors)
 }
 
+func (r *relations) Follows(_ context.Context, reader string, authors []string) (map[string]bool, error) {
+	found, err := r.among(r.strangers, reader, authors)
+	for author, stranger := range found {
+		found[author] = !stranger
+	}
+	return found, err
+}
+
 func (r *relations) Muted(_ context.Context, reader string, authors []string) (map[string]bool, error) {
 	return r.among(r.muted, reader, authors)
 }
@@ -37,7 +46,7 @@ func (r *relations) Muted(_ context.Context, reader string, authors []string) (m
 // related gives the service over a fixture's rows with relations.
 func (f fixture) related(t *testing.T) (*posts.Service, *relations) {
 	t.Helper()
-	r := &relations{map[[2]string]bool{}, map[[2]string]bool{}, nil}
+	r := &relations{barred: map[[2]string]bool{}, muted: map[[2]string]bool{}}
 	now := func() time.Time { return time.UnixMilli(f.at.Add(1)) }
 	users := directory{"ann": f.ann.User, "bob": f.bob.User, "eve": f.eve.User}
 	s, err := posts.New(posts.Config{Rows: f.rows, Users: users, Relations: r, Now: now})
@@ -138,5 +147,23 @@ func TestWhileBlocksCannotBeReadAReaderSeesWhatEverybodyDoes(t *testing.T) {
 	r.err = errors.New("broken")
 	if _, err := s.Encoded(t.Context(), f.bob, ids); !errors.Is(err, r.err) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAHomeHasNothingOfThoseWhoAreNoLongerFollowedButWhatIsDirect(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, r := f.related(t)
+	anns := f.post(t, f.ann, social.NewPost{Text: "x"})
+	direct := f.post(t, f.ann, social.NewPost{Text: "@bob", Visibility: social.Direct})
+	own := f.post(t, f.bob, social.NewPost{Text: "y"})
+	ids := []string{anns.ID, direct.ID, own.ID}
+	home := social.PostFilter{Followed: true}
+	if got := shown(t, s, f.bob, ids, home); got != "111" {
+		t.Errorf("the home of a follower shows %s", got)
+	}
+	r.strangers = map[[2]string]bool{{f.bob.User, f.ann.User}: true}
+	if got := shown(t, s, f.bob, ids, home); got != "011" {
+		t.Errorf("after the follow has ended it shows %s", got)
 	}
 }

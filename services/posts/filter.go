@@ -58,6 +58,11 @@ func (s *Service) Fresh(ctx context.Context, viewer social.Identity, ids []strin
 			return nil, nil, err
 		}
 	}
+	if f.Followed {
+		if err := s.hideStrangers(ctx, viewer, seen); err != nil {
+			return nil, nil, err
+		}
+	}
 	for i, v := range seen {
 		if v.view != nil && !passes(v, f) {
 			seen[i] = sight{}

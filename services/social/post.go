@@ -70,6 +70,9 @@ type PostFilter struct {
 	Replies *bool     // only replies, or none
 	Public  bool      // public posts alone, each once: no reposts
 	Unmuted bool      // none of those whom the viewer mutes
+	// Followed asks for what belongs in the viewer's home: posts of those whom the viewer
+	// follows, the viewer's own, and direct ones.
+	Followed bool
 }
 
 // Thread is a post among those it answers and those that answer it, as JSON of

@@ -76,6 +76,7 @@ func (s *Service) Home(ctx context.Context, who social.Identity, f social.PostFi
 	if who.Anonymous() {
 		return social.Page[json.RawMessage]{}, social.Errorf(social.Unauthenticated, "log in to see your home timeline")
 	}
+	f.Followed = true
 	return s.page(ctx, who, f, cut, func(ctx context.Context, after string, older bool, limit int) ([]string, error) {
 		return s.home(ctx, who.User, after, older, limit)
 	})
