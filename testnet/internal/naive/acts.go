@@ -20,8 +20,8 @@ var acts = []act{
 	{30, (*Player).writes},
 	{12, (*Player).answers},
 	{12, follow},
-	{4, between("unfollow", (*client.Client).Unfollow, always, func(m *Model, u, o string) { delete(m.users[u].follows, o) })},
-	{5, between("befriend", befriend, unlessBarred, func(m *Model, u, o string) { m.users[u].agreed[o] = true })},
+	{4, between("unfollow", (*client.Client).Unfollow, always, (*Model).unfollow)},
+	{5, between("befriend", befriend, unlessBarred, (*Model).befriend)},
 	{2, between("unfriend", (*client.Client).Unfriend, always, (*Model).unfriend)},
 	{1, (*Player).blocks},
 	{2, between("unblock", (*client.Client).UnblockUser, always, func(m *Model, u, o string) { delete(m.users[u].blocks, o) })},
@@ -35,6 +35,14 @@ var acts = []act{
 	{4, (*Player).deletes},
 	{2, (*Player).renames},
 	{2, (*Player).describes},
+	{2, (*Player).reads},
+	{2, (*Player).prefers},
+	{5, (*Player).publishes},
+	{2, (*Player).makesList},
+	{6, (*Player).putsOnList},
+	{1, (*Player).takesOffList},
+	{1, (*Player).renamesList},
+	{1, (*Player).dropsList},
 }
 
 // Play makes n acts.
@@ -88,7 +96,7 @@ var befriend = func(c *client.Client, ctx context.Context, ref, other string) er
 	return err
 }
 
-var follow = between("follow", (*client.Client).Follow, unlessBarred, func(m *Model, u, o string) { m.users[u].follows[o] = true })
+var follow = between("follow", (*client.Client).Follow, unlessBarred, (*Model).follow)
 
 var block = between("block", (*client.Client).BlockUser, always, (*Model).block)
 
@@ -148,13 +156,21 @@ func anyPost(*post) bool { return true }
 func (p *Player) likes(ctx context.Context, user, _ string) error {
 	return p.mark(ctx, "like", user, anyPost,
 		func(c *client.Client, id string) error { return c.Like(ctx, id) },
-		func(w *post) error { w.likes[user] = true; return nil })
+		func(w *post) error {
+			w.likes[user] = true
+			p.Model.tell(w.author, cause{kind: social.NotifyLike, actor: user, post: w.id})
+			return nil
+		})
 }
 
 func (p *Player) unlikes(ctx context.Context, user, _ string) error {
 	return p.mark(ctx, "unlike", user, anyPost,
 		func(c *client.Client, id string) error { return c.Unlike(ctx, id) },
-		func(w *post) error { delete(w.likes, user); return nil })
+		func(w *post) error {
+			delete(w.likes, user)
+			p.Model.untell(w.author, cause{kind: social.NotifyLike, actor: user, post: w.id})
+			return nil
+		})
 }
 
 // reposts looks the repost up among the user's posts: the reply does not name it.

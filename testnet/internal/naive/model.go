@@ -7,6 +7,7 @@ package naive
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"grapevine/services/social"
 )
@@ -19,6 +20,10 @@ type user struct {
 	id, name, display, bio string
 	follows, blocks, mutes set // ids of users
 	agreed                 set // to be friends with
+	lists                  []*list
+	told                   map[cause]told
+	ever                   int // how often something was told
+	prefers                map[social.NotificationKind]social.NotifyFrom
 }
 
 // post is a post with what was done with it.
@@ -39,15 +44,22 @@ func (p *post) tags() []string { return social.Tags(p.text()) }
 type Model struct {
 	users map[string]*user
 	posts map[string]*post
+	said  map[string][]message // by channel, oldest first
+	tick  int                  // counts what users are told
 }
 
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
+
 // NewModel gives a network without users.
-func NewModel() *Model { return &Model{users: map[string]*user{}, posts: map[string]*post{}} }
+func NewModel() *Model {
+	return &Model{users: map[string]*user{}, posts: map[string]*post{}, said: map[string][]message{}}
+}
 
 func (m *Model) signUp(u social.User) {
 	m.users[u.ID] = &user{
 		id: u.ID, name: u.Username, display: u.DisplayName, bio: u.Bio,
 		follows: set{}, blocks: set{}, mutes: set{}, agreed: set{},
+		told: map[cause]told{}, prefers: map[social.NotificationKind]social.NotifyFrom{},
 	}
 }
 
@@ -65,6 +77,7 @@ func (m *Model) post(p social.Post) {
 		id: p.ID, author: p.Author, replyTo: p.ReplyTo, repostOf: p.RepostOf, texts: []string{p.Text},
 		visibility: p.Visibility, mentions: m.named(p.Text), likes: set{}, reposts: map[string]string{},
 	}
+	m.tellOfPost(m.posts[p.ID])
 }
 
 func (m *Model) edit(id, text string) { m.posts[id].texts = append(m.posts[id].texts, text) }
@@ -74,11 +87,13 @@ func (m *Model) deletePost(id string) {
 	p := m.posts[id]
 	if original := m.posts[p.repostOf]; original != nil {
 		delete(original.reposts, p.author)
+		m.untell(original.author, cause{kind: social.NotifyRepost, actor: p.author, post: original.id})
 	}
 	for _, repost := range p.reposts {
 		delete(m.posts, repost)
 	}
 	delete(m.posts, id)
+	m.untellAll(func(c cause) bool { return c.post == id || c.answers == id })
 }
 
 func (m *Model) deleteUser(id string) {
@@ -96,21 +111,53 @@ func (m *Model) deleteUser(id string) {
 		for _, s := range []set{u.follows, u.blocks, u.mutes, u.agreed} {
 			delete(s, id)
 		}
+		for _, l := range u.lists {
+			delete(l.members, id)
+		}
 	}
+	for channel, all := range m.said {
+		m.said[channel] = slices.DeleteFunc(all, func(said message) bool { return said.author == id })
+	}
+	m.untellAll(func(c cause) bool { return c.actor == id })
+}
+
+func (m *Model) follow(user, other string) {
+	m.users[user].follows[other] = true
+	m.tell(other, cause{kind: social.NotifyFollow, actor: user})
+}
+
+func (m *Model) unfollow(user, other string) {
+	delete(m.users[user].follows, other)
+	m.untell(other, cause{kind: social.NotifyFollow, actor: user})
+}
+
+// befriend asks the other to be friends, or agrees to it.
+func (m *Model) befriend(user, other string) {
+	if m.users[user].agreed[other] {
+		return
+	}
+	m.users[user].agreed[other] = true
+	kind := social.NotifyFriendRequest
+	if m.users[other].agreed[user] {
+		kind = social.NotifyFriendAccept
+	}
+	m.tell(other, cause{kind: kind, actor: user})
 }
 
 // block ends whatever stands between two users.
 func (m *Model) block(user, other string) {
 	m.users[user].blocks[other] = true
-	for _, pair := range [][2]string{{user, other}, {other, user}} {
-		delete(m.users[pair[0]].follows, pair[1])
-		delete(m.users[pair[0]].agreed, pair[1])
-	}
+	m.unfollow(user, other)
+	m.unfollow(other, user)
+	m.unfriend(user, other)
 }
 
 func (m *Model) unfriend(user, other string) {
-	delete(m.users[user].agreed, other)
-	delete(m.users[other].agreed, user)
+	for _, pair := range [][2]string{{user, other}, {other, user}} {
+		delete(m.users[pair[0]].agreed, pair[1])
+		m.untell(pair[1], cause{kind: social.NotifyFriendRequest, actor: pair[0]})
+		m.untell(pair[1], cause{kind: social.NotifyFriendAccept, actor: pair[0]})
+	}
 }
 
 // barred says whether a block keeps two users from each other. Nobody is barred from

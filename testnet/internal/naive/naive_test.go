@@ -28,6 +28,8 @@ type cluster struct {
 	t     *testing.T
 	net   *simnet.Network
 	nodes []*member
+
+	pushLimit int
 }
 
 type member struct {
@@ -49,7 +51,7 @@ func (c *cluster) start(i int) {
 	var err error
 	m.Node, err = node.Assemble(cfg, node.Deps{
 		Engine: m.db, Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
-		Secret: config.Secret{1}, HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1},
+		Secret: config.Secret{1}, HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1}, PushLimit: c.pushLimit,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
@@ -81,10 +83,14 @@ func body(r *http.Request) io.Reader {
 	return r.Body
 }
 
+// pushLimits are those of the seeds: with the second, accounts that two follow become
+// broad at the third.
+var pushLimits = []int{0, 2}
+
 // play runs a test with a player on n nodes.
 func play(t *testing.T, n int, seed uint64, test func(t *testing.T, c *cluster, p *naive.Player)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, net: simnet.New(simnet.Options{Seed: seed, MinDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond})}
+		c := &cluster{t: t, pushLimit: pushLimits[seed%uint64(len(pushLimits))], net: simnet.New(simnet.Options{Seed: seed, MinDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond})}
 		var urls []string
 		for i := range n {
 			c.nodes = append(c.nodes, &member{id: p2p.NodeID(fmt.Sprint("node-", i)), db: memdb.New()})

@@ -39,13 +39,14 @@ type Player struct {
 	tokens  map[string]string
 	names   int
 	made    []string // posts, deleted ones too
+	ghosts  set      // titles of lists that may have been made
 	// Acts counts the acts made, and Refused those of them that both sides refused.
 	Acts, Refused int
 }
 
 // NewPlayer gives a player with an empty network.
 func NewPlayer(cfg Config) *Player {
-	return &Player{Model: NewModel(), Down: map[int]bool{}, cfg: cfg, tokens: map[string]string{}}
+	return &Player{Model: NewModel(), Down: map[int]bool{}, ghosts: set{}, cfg: cfg, tokens: map[string]string{}}
 }
 
 // at gives a client of a node, for an account or, with "", for nobody.

@@ -60,7 +60,10 @@ func draw(p *Player, ids []string, n int) []string {
 const gone = "nothing"
 
 func (p *Player) questions(ctx context.Context, viewer string, users, posts []string) []question {
-	qs := p.timelines(ctx, viewer)
+	qs := append(p.timelines(ctx, viewer), p.everybodys(ctx, viewer)...)
+	if viewer != "" {
+		qs = append(qs, p.ownQuestions(ctx, viewer)...)
+	}
 	for _, id := range users {
 		qs = append(qs, p.aboutUser(ctx, viewer, id)...)
 	}
