@@ -95,7 +95,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 		defer func() { err = errors.Join(err, f.close()) }()
 		b.floors = append(b.floors, f)
 	}
-	for _, part := range []func(context.Context) error{b.prepare, b.rates, b.lag, b.idle, b.failover} {
+	for _, part := range []func(context.Context) error{b.prepare, b.rates, b.lag, b.social, b.idle, b.failover} {
 		if err := part(ctx); err != nil {
 			return b.report, err
 		}
