@@ -20,6 +20,7 @@ func (n *Node) inspect(figures prometheus.Gatherer) *inspector {
 	n.inspector = i
 	n.deps.Transport.Handle(protoClock, i.answerClock)
 	n.deps.Transport.Handle(protoHeld, i.answerHeld)
+	n.deps.Transport.Handle(protoReport, i.answerReport)
 	return i
 }
 

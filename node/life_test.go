@@ -213,7 +213,7 @@ func wordsAreFound(t *testing.T, l *life) {
 }
 
 func listsAreRead(t *testing.T, l *life) {
-	list := must[social.List](t)(l.as(l.eve).CreateList(t.Context(), "friends"))
+	list := must[social.List](t)(l.as(l.eve).CreateList(t.Context(), client.NewList{Title: "friends"}))
 	done(t, l.as(l.eve).AddToList(t.Context(), list.ID, "@bob"))
 	l.everywhere(t, l.eve, "the list has bob's posts alone", func(c *client.Client) bool {
 		page, err := c.ListTimeline(t.Context(), list.ID, social.Cut{})

@@ -143,11 +143,13 @@ func (a *api) routes() {
 	a.clusterRoutes()
 	a.planRoutes()
 	a.inspectRoutes()
+	a.overviewRoutes()
 	a.operateRoutes()
 	a.backupRoutes()
 	a.probeRoutes()
 	a.profileRoutes()
 	a.docsRoutes()
+	a.consoleRoutes()
 	if a.Faults != nil {
 		a.faultRoutes()
 	}

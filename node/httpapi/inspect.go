@@ -18,6 +18,9 @@ type Inspector interface {
 	Load(ctx context.Context) (client.Load, error)
 	// Explain asks every owner of a thing what it has of it.
 	Explain(ctx context.Context, id string) (client.Explanation, error)
+	// Overview gathers what all nodes say, with what they hold of partitions and sums
+	// of rows when asked.
+	Overview(ctx context.Context, partitions, digest bool) (client.Overview, error)
 }
 
 type (

@@ -23,6 +23,13 @@ func (f fakeInspector) Load(ctx context.Context) (client.Load, error) {
 	}, f.do(ctx, social.Identity{}, social.Cut{})
 }
 
+func (f fakeInspector) Overview(ctx context.Context, _, _ bool) (client.Overview, error) {
+	return client.Overview{
+		Node: "node-a", Ring: client.Ring{Members: []client.RingMember{}},
+		Owners: [][]int{}, Nodes: []client.NodeReport{}, Problems: []client.Problems{},
+	}, f.do(ctx, social.Identity{}, social.Cut{})
+}
+
 func (f fakeInspector) Explain(ctx context.Context, id string) (client.Explanation, error) {
 	return client.Explanation{
 		ID: id, Kind: "post", Verdict: []string{}, Places: []client.ExplainedPlace{},

@@ -33,7 +33,7 @@ func isProbe(path string) bool {
 // is over.
 func (x *exchange) admit() (leave func(), f *fault) {
 	header := x.r.Header.Get("Authorization")
-	if isProbe(x.r.URL.Path) || x.r.URL.Path == streamPath || x.isOperator(header) { // streams have a bound of their own
+	if isProbe(x.r.URL.Path) || isConsole(x.r.URL.Path) || x.r.URL.Path == streamPath || x.isOperator(header) { // streams have a bound of their own
 		return func() {}, nil
 	}
 	who := header
