@@ -23,7 +23,7 @@ func (p *Player) reads(ctx context.Context, user, _ string) error {
 		return nil
 	}
 	at := p.cfg.Rand.IntN(len(inbox))
-	if err := p.cfg.Pause(ctx, blockTime); err != nil { // for what is hidden
+	if err := p.cfg.Pause(ctx, consequenceTime); err != nil { // for what is hidden
 		return err
 	}
 	want := fmt.Sprint(views(singles(inbox)))
@@ -40,7 +40,7 @@ func (p *Player) reads(ctx context.Context, user, _ string) error {
 			return c.ReadNotifications(ctx, shown[at].ID)
 		})
 		if errors.Is(err, errUnsettled) {
-			if err := p.cfg.Pause(ctx, blockTime/10); err != nil {
+			if err := p.cfg.Pause(ctx, consequenceTime/10); err != nil {
 				return err
 			}
 		}
@@ -95,7 +95,7 @@ func (p *Player) makesList(ctx context.Context, user, _ string) error {
 	err := p.do(ctx, user, func(c *client.Client) (err error) {
 		p.names++
 		title := "list " + strconv.Itoa(p.names)
-		if made, err = c.CreateList(ctx, title); err != nil {
+		if made, err = c.CreateList(ctx, client.NewList{Title: title}); err != nil {
 			p.ghosts[title] = true
 		}
 		return err
