@@ -10,8 +10,7 @@ import (
 	"grapevine/store"
 )
 
-// published puts a message into its channel. One that came when its author's account
-// was gone goes.
+// published puts a message into its channel.
 func (d *derivation) published(ctx context.Context, k store.Key, row crdt.Row) error {
 	if !row.Exists() {
 		return nil
@@ -21,22 +20,12 @@ func (d *derivation) published(ctx context.Context, k store.Key, row crdt.Row) e
 	if err != nil {
 		return err
 	}
-	account, err := d.get(schema.User(author))
-	if err == nil && !account.Exists() {
-		account, err = d.surely(schema.User(author))
-	}
-	if err != nil {
-		return err
-	}
-	if !account.Exists() {
-		return d.retract(ctx, m)
-	}
 	return d.add(ctx, store.Mutation{Key: schema.ChannelMessage(m.Channel, id), Op: store.Put, Value: schema.EncodeMessage(m)})
 }
 
 // message removes from a channel what is too much or too old when something is added,
-// and what was added when its author's row was gone: whichever of the two this node
-// hears of later meets the other.
+// and what was added when its author had departed. That its author's row of it is not
+// there says nothing: it may be on its way to a majority.
 func (d *derivation) message(ctx context.Context, k store.Key, row crdt.Row) error {
 	channel, id, _ := schema.Split(k)
 	if !row.Exists() {
@@ -46,14 +35,11 @@ func (d *derivation) message(ctx context.Context, k store.Key, row crdt.Row) err
 	if err != nil {
 		return err
 	}
-	truth, err := d.get(schema.Published(m.Author, id))
-	if err == nil && !truth.Exists() {
-		truth, err = d.surely(schema.Published(m.Author, id))
-	}
+	departed, err := d.departed(m.Author)
 	if err != nil {
 		return err
 	}
-	if !truth.Exists() {
+	if departed {
 		return d.retract(ctx, m)
 	}
 	if err := d.hookMessage(ctx, channel, id); err != nil {
