@@ -22,9 +22,10 @@ func (s *Service) Get(ctx context.Context, viewer social.Identity, id string) (s
 }
 
 // EncodedOne returns a post that the viewer may see as the JSON of social.Post,
-// with counts and what the viewer did with it.
+// with counts and what the viewer did with it. Absence is confirmed by a majority: who
+// was just told of a post may ask for it before all owners have it.
 func (s *Service) EncodedOne(ctx context.Context, viewer social.Identity, id string) (json.RawMessage, error) {
-	v, err := s.sight(ctx, viewer, id)
+	v, err := s.confirmed(ctx, viewer, id)
 	if err != nil {
 		return nil, err
 	}

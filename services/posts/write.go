@@ -250,12 +250,13 @@ func (s *Service) Delete(ctx context.Context, who social.Identity, id string) er
 	return nil
 }
 
-// own gives a post that who wrote.
+// own gives a post that who wrote. Absence is confirmed by a majority: what was posted
+// through this node may stand on others first.
 func (s *Service) own(ctx context.Context, who social.Identity, id string) (social.Post, error) {
 	if who.Anonymous() {
 		return social.Post{}, social.Errorf(social.Unauthenticated, "log in to change your posts")
 	}
-	v, err := s.one(ctx, who, id)
+	v, err := schema.Confirm(ctx, func(ctx context.Context) (*view, error) { return s.one(ctx, who, id) })
 	if err != nil {
 		return social.Post{}, err
 	}
