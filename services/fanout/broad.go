@@ -165,13 +165,13 @@ func (d *derivation) unmerge(ctx context.Context, reader, author string, follows
 func (d *derivation) acquaint(ctx context.Context, author, follower string, follows bool) error {
 	visit := func(e store.Entry) error {
 		audience, err := schema.DecodeAudience(e.Row)
-		if err != nil || audience.Visibility == social.Direct || follows && schema.IsGone(e.Row) {
+		if err != nil || audience.Visibility == social.Direct || schema.IsGone(e.Row) {
 			return err
 		}
-		return d.add(ctx, present(schema.Home(follower, schema.Other(e.Key)), follows))
+		return d.add(ctx, present(schema.Home(follower, schema.Other(e.Key)), true))
 	}
 	if !follows {
-		return d.each(schema.FamilyAuthorPost, author, visit)
+		return d.part(ctx, author, follower)
 	}
 	broad, err := d.broad(author)
 	if err != nil {
@@ -190,6 +190,48 @@ func (d *derivation) acquaint(ctx context.Context, author, follower string, foll
 		}
 	}
 	return d.renew(ctx, author, follower)
+}
+
+// part takes the posts of an author out of the home of one who no longer follows: the
+// entries as they are before a majority says so. Those of a follow that is made
+// meanwhile are others, and stay.
+func (d *derivation) part(ctx context.Context, author, follower string) error {
+	for after := ""; ; {
+		posts, err := d.rows.Scan(d.reads, schema.Of(schema.FamilyAuthorPost, author, after, false, pageRows))
+		if err != nil || len(posts) == 0 {
+			return err
+		}
+		var keys []store.Key
+		for _, e := range posts {
+			audience, err := schema.DecodeAudience(e.Row)
+			if err != nil {
+				return err
+			}
+			if audience.Visibility != social.Direct {
+				keys = append(keys, schema.Home(follower, schema.Other(e.Key)))
+			}
+		}
+		entries, err := d.rows.GetMany(d.reads, keys)
+		if err != nil {
+			return err
+		}
+		if gone, err := d.gone(schema.Following(follower, author)); err != nil || !gone {
+			return err
+		}
+		for i, row := range entries {
+			if row.Exists() {
+				m := present(keys[i], false)
+				m.Ends = dots(row.Births)
+				if err := d.add(ctx, m); err != nil {
+					return err
+				}
+			}
+		}
+		if len(posts) < pageRows {
+			return nil
+		}
+		after = schema.Other(posts[len(posts)-1].Key)
+	}
 }
 
 // renew sends what was gathered for a new follower. When that is done again, entries of

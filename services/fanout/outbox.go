@@ -160,7 +160,9 @@ func merge(parcels []*parcel) []store.Mutation {
 	for _, p := range parcels {
 		for _, m := range p.mutations {
 			if i, again := at[m.Key]; again {
-				ms[i] = m
+				if ms[i].Op != store.Put || m.Ends == nil { // else it is what was there before the put
+					ms[i] = m
+				}
 				continue
 			}
 			at[m.Key] = len(ms)
