@@ -12,7 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"grapevine/crdt"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -144,30 +143,7 @@ func (s *Service) List(ctx context.Context, who social.Identity, cut social.Cut)
 	if who.Anonymous() {
 		return social.Page[social.List]{Items: []social.List{}}, anonymous()
 	}
-	rows := map[string]crdt.Row{}
-	return schema.List[social.List]{
-		Scan: func(ctx context.Context, after string, limit int) ([]string, error) {
-			entries, err := s.cfg.Rows.Scan(ctx, schema.Of(schema.FamilyList, who.User, after, false, limit))
-			if err != nil {
-				return nil, fmt.Errorf("read lists of %s: %w", who.User, err)
-			}
-			for _, e := range entries {
-				rows[schema.Other(e.Key)] = e.Row
-			}
-			return schema.Others(entries), nil
-		},
-		Load: func(_ context.Context, ids []string) ([]social.List, error) {
-			lists := make([]social.List, len(ids))
-			for i, id := range ids {
-				var err error
-				if lists[i], err = schema.DecodeList(id, rows[id]); err != nil {
-					return nil, err
-				}
-			}
-			return lists, nil
-		},
-		Hidden: func(social.List) bool { return false },
-	}.Page(ctx, cut)
+	return schema.Owned(s.cfg.Rows, schema.FamilyList, who.User, schema.DecodeList).Page(ctx, cut)
 }
 
 // check refuses visitors and bad titles.

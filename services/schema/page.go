@@ -2,7 +2,9 @@ package schema
 
 import (
 	"context"
+	"fmt"
 
+	"grapevine/crdt"
 	"grapevine/services/social"
 	"grapevine/store"
 )
@@ -73,6 +75,35 @@ func (l List[T]) Page(ctx context.Context, cut social.Cut) (social.Page[T], erro
 	}
 	page.Next = after
 	return page, nil
+}
+
+// Owned is the list of the rows of a two-part family that belong to owner, oldest
+// first, as decode reads them. It is for one page: what Scan read, Load decodes.
+func Owned[T any](rows store.Rows, f store.Family, owner string, decode func(id string, row crdt.Row) (T, error)) List[T] {
+	read := map[string]crdt.Row{}
+	return List[T]{
+		Scan: func(ctx context.Context, after string, limit int) ([]string, error) {
+			entries, err := rows.Scan(ctx, Of(f, owner, after, false, limit))
+			if err != nil {
+				return nil, fmt.Errorf("read what %s has: %w", owner, err)
+			}
+			for _, e := range entries {
+				read[Other(e.Key)] = e.Row
+			}
+			return Others(entries), nil
+		},
+		Load: func(_ context.Context, ids []string) ([]T, error) {
+			all := make([]T, len(ids))
+			for i, id := range ids {
+				var err error
+				if all[i], err = decode(id, read[id]); err != nil {
+					return nil, err
+				}
+			}
+			return all, nil
+		},
+		Hidden: func(T) bool { return false },
+	}
 }
 
 // Others gives the second halves of the keys of entries of a two-part family.

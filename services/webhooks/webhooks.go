@@ -110,31 +110,11 @@ func (s *Service) List(ctx context.Context, who social.Identity, cut social.Cut)
 	if who.Anonymous() {
 		return social.Page[social.Webhook]{Items: []social.Webhook{}}, anonymous()
 	}
-	rows := map[string]crdt.Row{}
-	return schema.List[social.Webhook]{
-		Scan: func(ctx context.Context, after string, limit int) ([]string, error) {
-			entries, err := s.cfg.Rows.Scan(ctx, schema.Of(schema.FamilyWebhook, who.User, after, false, limit))
-			if err != nil {
-				return nil, fmt.Errorf("read webhooks of %s: %w", who.User, err)
-			}
-			for _, e := range entries {
-				rows[schema.Other(e.Key)] = e.Row
-			}
-			return schema.Others(entries), nil
-		},
-		Load: func(_ context.Context, ids []string) ([]social.Webhook, error) {
-			hooks := make([]social.Webhook, len(ids))
-			for i, id := range ids {
-				h, err := schema.DecodeWebhook(id, rows[id])
-				if err != nil {
-					return nil, err
-				}
-				hooks[i] = h.Webhook
-			}
-			return hooks, nil
-		},
-		Hidden: func(social.Webhook) bool { return false },
-	}.Page(ctx, cut)
+	decode := func(id string, row crdt.Row) (social.Webhook, error) {
+		h, err := schema.DecodeWebhook(id, row)
+		return h.Webhook, err
+	}
+	return schema.Owned(s.cfg.Rows, schema.FamilyWebhook, who.User, decode).Page(ctx, cut)
 }
 
 // disabledByOwner is the reason of a webhook that was switched off by hand.
