@@ -111,8 +111,12 @@ func TestOperatorsSeeTheRingAndANodeThatStopped(t *testing.T) {
 
 // unnamed finds controls that a screen reader could not name, and what is wrong with
 // the page's outline.
+// Faces of all hues are looked at: which of them a page shows is up to its accounts' ids.
 const unnamed = `(() => {
   const bad = [];
+  const faces = document.createElement('p');
+  for (let hue = 0; hue < 8; hue++) faces.append(Object.assign(document.createElement('span'), { className: 'face hue' + hue, textContent: 'A' }));
+  document.querySelector('main').append(faces);
   for (const n of document.querySelectorAll('a[href], button, input, select, textarea, [role=img], summary')) {
     const name = n.getAttribute('aria-label') || (n.labels && [...n.labels].map(l => l.textContent).join('')) || n.textContent;
     if (!name.trim()) bad.push(n.outerHTML.slice(0, 100));
@@ -133,6 +137,7 @@ const unnamed = `(() => {
     const [a, b] = [light(rgb(getComputedStyle(n).color)), light(ground ?? [255, 255, 255])].sort((x, y) => y - x);
     if ((a + .05) / (b + .05) < 4.5) bad.push('contrast ' + ((a + .05) / (b + .05)).toFixed(2) + ': ' + n.outerHTML.slice(0, 100));
   }
+  faces.remove();
   return bad.join('\n');
 })()`
 
