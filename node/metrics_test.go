@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -73,21 +74,61 @@ func TestEveryMetricOfTheAlertsAndTheDashboardIsServed(t *testing.T) {
 	}
 }
 
+// TestEveryAlertIsTriedFiringAndAtRest reads the unit tests of the alerts, and has
+// promtool run them where it is installed.
+func TestEveryAlertIsTriedFiringAndAtRest(t *testing.T) {
+	t.Parallel()
+	var file struct {
+		Tests []struct {
+			AlertRuleTest []struct {
+				Alertname string
+				ExpAlerts []any `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	text, err := os.ReadFile(packaging + "alerts_test.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(text, &file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fires, rests := map[string]bool{}, map[string]bool{}
+	for _, test := range file.Tests {
+		for _, c := range test.AlertRuleTest {
+			fires[c.Alertname] = fires[c.Alertname] || len(c.ExpAlerts) > 0
+			rests[c.Alertname] = rests[c.Alertname] || len(c.ExpAlerts) == 0
+		}
+	}
+	for _, rule := range alertRules(t) {
+		if !fires[rule.Alert] || !rests[rule.Alert] {
+			t.Errorf("%s is tried firing: %v, at rest: %v", rule.Alert, fires[rule.Alert], rests[rule.Alert])
+		}
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed")
+	}
+	if out, err := exec.Command(promtool, "test", "rules", packaging+"alerts_test.yaml").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 var metricName = regexp.MustCompile(`\b(grapevine|process|go)_[a-z0-9_]+\b`)
 
 // lateVectors have no line before what they count has happened.
 var lateVectors = map[string]bool{"grapevine_gossip_dropped_total": true}
 
-func alertExprs(t *testing.T) (out []string) {
+type alertRule struct {
+	Alert, Expr string
+	Labels      struct{ Severity string }
+	Annotations struct{ Summary, Do string }
+}
+
+func alertRules(t *testing.T) (out []alertRule) {
 	t.Helper()
 	var file struct {
-		Groups []struct {
-			Rules []struct {
-				Alert, Expr string
-				Labels      struct{ Severity string }
-				Annotations struct{ Summary, Do string }
-			}
-		}
+		Groups []struct{ Rules []alertRule }
 	}
 	text, err := os.ReadFile(packaging + "alerts.yaml")
 	if err == nil {
@@ -97,12 +138,18 @@ func alertExprs(t *testing.T) (out []string) {
 		t.Fatal(err)
 	}
 	for _, g := range file.Groups {
-		for _, r := range g.Rules {
-			if r.Alert == "" || r.Labels.Severity == "" || r.Annotations.Summary == "" || r.Annotations.Do == "" {
-				t.Errorf("the alert %q has no severity, says not what it is, or not what to do", r.Alert)
-			}
-			out = append(out, r.Expr)
+		out = append(out, g.Rules...)
+	}
+	return out
+}
+
+func alertExprs(t *testing.T) (out []string) {
+	t.Helper()
+	for _, r := range alertRules(t) {
+		if r.Alert == "" || r.Labels.Severity == "" || r.Annotations.Summary == "" || r.Annotations.Do == "" {
+			t.Errorf("the alert %q has no severity, says not what it is, or not what to do", r.Alert)
 		}
+		out = append(out, r.Expr)
 	}
 	return out
 }
