@@ -22,7 +22,7 @@ var floors = [][]string{
 	3: {"store/replica", "services/schema", "services/coherent", "services/scatter"},
 	4: {"node/trace", "services/users", "services/graph", "services/posts", "services/timeline", "services/lists", "services/takeout", "services/trends", "services/notify", "services/search/text", "services/servicetest"},
 	5: {"services/fanout", "services/live", "services/search", "services/search/scorch", "services/webhooks", "node/config", "node/dns", "node/routing", "node/client", "node/console"},
-	6: {"node/outbound", "node/httpapi"},
+	6: {"node/outbound", "node/httpapi", "node/verdict"},
 	7: {"node"},
 	8: {"testnet/..."},
 	9: {"cmd/grapevine"},

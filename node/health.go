@@ -6,9 +6,9 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 	"grapevine/p2p"
 	"grapevine/store/replica"
 	"grapevine/store/ring"
@@ -141,7 +141,7 @@ func (a absence) problem() client.HealthProblem {
 	}
 	short := a.node.Short()
 	return client.HealthProblem{
-		What: fmt.Sprintf("node %s is down: %s", short, strings.Join(why, ", and ")),
+		What: verdict.Down(short, why...),
 		Do:   fmt.Sprintf("start it or mend the links to it; if it will never return, `grapevine forget %s` has the others take over its share", short),
 	}
 }
@@ -149,6 +149,7 @@ func (a absence) problem() client.HealthProblem {
 // judge says what is not well, and how badly.
 func (c *cluster) judge(h *client.Health, down []absence, unserved int) {
 	worse := func(status string, p client.HealthProblem) {
+		p.Severity = status
 		h.Problems = append(h.Problems, p)
 		if h.Status != client.HealthFailing {
 			h.Status = status

@@ -3,21 +3,22 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 	"grapevine/p2p"
-	"grapevine/store/ring"
+	"grapevine/store"
 )
 
 const (
-	// protoReport asks a node what it says of itself: a byte of wishes -> a
-	// client.NodeReport in JSON.
+	// protoReport asks a node what it says of itself: a byte of wishes ->
+	// a report in JSON.
 	protoReport = "node/report"
 	// reportTimeout bounds the wait for a node's report, and digestTimeout that for one
 	// with sums of all rows.
@@ -36,12 +37,7 @@ const (
 // Overview implements httpapi.Inspector.
 func (i *inspector) Overview(ctx context.Context, partitions, digest bool) (client.Overview, error) {
 	c := (*cluster)(i.Node)
-	out := client.Overview{Node: string(i.ID()), At: i.deps.Now().UTC(), Ring: c.Ring(ctx), Nodes: []client.NodeReport{}}
-	for _, m := range c.Members(ctx) {
-		if m.RingState != ring.Gone.String() {
-			out.Nodes = append(out.Nodes, client.NodeReport{Member: m})
-		}
-	}
+	members := slices.DeleteFunc(c.Members(ctx), func(m client.Member) bool { return m.RingState == verdict.Gone })
 	var wish byte
 	wait := reportTimeout
 	if partitions {
@@ -50,38 +46,80 @@ func (i *inspector) Overview(ctx context.Context, partitions, digest bool) (clie
 	if digest {
 		wish, wait = wish|wantPartitions|wantDigests, digestTimeout
 	}
+	reports := i.reports(ctx, members, wish, wait)
+	out := client.Overview{
+		Node: string(i.ID()), At: i.deps.Now().UTC(), Ring: c.Ring(ctx), Owners: i.places(members),
+		Nodes: make([]client.NodeReport, 0, len(reports)),
+	}
+	sight := verdict.Sight{Ring: out.Ring, Owners: i.owners()}
+	for _, r := range reports {
+		out.Nodes = append(out.Nodes, r.NodeReport)
+		sight.Nodes = append(sight.Nodes, r.view())
+	}
+	out.Verdict = verdict.Of(sight)
+	return out, nil
+}
+
+// reports asks members for their reports, in their order.
+func (i *inspector) reports(ctx context.Context, members []client.Member, wish byte, wait time.Duration) []report {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	out := make([]report, len(members))
 	var all errgroup.Group
 	all.SetLimit(reportsAtOnce)
-	for n := range out.Nodes {
+	for n, m := range members {
 		all.Go(func() error {
-			out.Nodes[n] = i.reportOf(ctx, out.Nodes[n].Member, wish)
+			out[n] = i.reportOf(ctx, m, wish)
 			return nil
 		})
 	}
 	_ = all.Wait() // what did not answer says so in its report
-	out.Owners = i.places(out.Nodes)
-	out.Problems = problems(out.Nodes)
-	return out, nil
+	return out
+}
+
+// report is what a node tells of itself to one that gathers an overview: what the
+// console shows, and what only the verdict is made of.
+type report struct {
+	client.NodeReport
+	Cluster string            `json:"cluster,omitempty"`
+	Digest  string            `json:"ring_digest,omitempty"`
+	Sees    []verdict.Contact `json:"sees,omitempty"`
+	Whole   []byte            `json:"whole,omitempty"` // a standing; nil from nodes of earlier versions
+}
+
+// view is what the verdict is made of.
+func (r report) view() verdict.View {
+	v := verdict.View{Member: r.Member, Cluster: r.Cluster, Digest: r.Digest, Sees: r.Sees}
+	if r.Health == nil {
+		v.Err = errors.New(r.Error)
+		return v
+	}
+	v.Health = *r.Health
+	for p := range store.Partition(8 * len(r.Whole)) {
+		v.Whole = append(v.Whole, standing(r.Whole).has(p))
+	}
+	return v
 }
 
 // reportOf asks a member for its report.
-func (i *inspector) reportOf(ctx context.Context, m client.Member, wish byte) client.NodeReport {
-	var r client.NodeReport
+func (i *inspector) reportOf(ctx context.Context, m client.Member, wish byte) report {
+	var r report
 	var err error
 	if m.Self {
 		r, err = i.report(ctx, wish)
 	} else if !m.Alive {
-		err = fmt.Errorf("it does not answer the failure detector")
+		err = errors.New("it does not answer the failure detector")
 	} else {
 		var reply []byte
 		if reply, err = i.deps.Transport.Call(ctx, p2p.NodeID(m.ID), protoReport, []byte{wish}); err == nil {
 			err = json.Unmarshal(reply, &r)
 		}
+		if err != nil {
+			err = fmt.Errorf("it does not answer over the streams that data goes over: %w", err)
+		}
 	}
 	if err != nil {
-		return client.NodeReport{Member: m, Error: err.Error()}
+		return report{NodeReport: client.NodeReport{Member: m, Error: err.Error()}}
 	}
 	r.Member = m
 	return r
@@ -99,14 +137,17 @@ func (i *inspector) answerReport(ctx context.Context, _ p2p.NodeID, request []by
 	return json.Marshal(r)
 }
 
-func (i *inspector) report(ctx context.Context, wish byte) (client.NodeReport, error) {
+func (i *inspector) report(ctx context.Context, wish byte) (report, error) {
 	c := (*cluster)(i.Node)
 	load, err := i.Load(ctx)
 	if err != nil {
-		return client.NodeReport{}, err
+		return report{}, err
 	}
-	health, links := c.Health(ctx), i.Links(ctx)
-	r := client.NodeReport{Health: &health, Load: &load, Links: &links}
+	health, links, ring := c.Health(ctx), i.Links(ctx), c.Ring(ctx)
+	r := report{
+		NodeReport: client.NodeReport{Health: &health, Load: &load, Links: &links},
+		Cluster:    ring.Cluster, Digest: ring.Digest, Sees: verdict.Contacts(c.Members(ctx)), Whole: i.whole(),
+	}
 	if wish&wantPartitions == 0 {
 		return r, nil
 	}
@@ -124,69 +165,30 @@ func (i *inspector) report(ctx context.Context, wish byte) (client.NodeReport, e
 	return r, nil
 }
 
-// places gives the owners of each partition as places in nodes.
-func (i *inspector) places(nodes []client.NodeReport) [][]int {
-	at := map[string]int{}
-	for n, r := range nodes {
-		at[r.Member.ID] = n
-	}
-	out := [][]int{}
+// owners gives the owners of each partition, the first owner first.
+func (i *inspector) owners() [][]string {
+	var out [][]string
 	for _, p := range i.store.Status() {
-		owners := make([]int, 0, len(p.Owners))
-		for _, o := range p.Owners {
-			if n, ok := at[string(o)]; ok {
-				owners = append(owners, n)
-			}
-		}
-		out = append(out, owners)
+		out = append(out, texts(p.Owners))
 	}
 	return out
 }
 
-// problems gathers what the nodes find, each once. What they say of a node that is
-// down is one problem, whatever comes of it.
-func problems(nodes []client.NodeReport) []client.Problems {
-	out := []client.Problems{}
-	note := func(what, follows, do, by string) {
-		n := slices.IndexFunc(out, func(p client.Problems) bool { return p.What == what && p.Do == do })
-		if n < 0 {
-			out, n = append(out, client.Problems{What: what, Follows: []string{}, Do: do, SeenBy: []string{}}), len(out)
-		}
-		p := &out[n]
-		if follows != "" && !slices.Contains(p.Follows, follows) {
-			p.Follows = append(p.Follows, follows)
-		}
-		if !slices.Contains(p.SeenBy, by) {
-			p.SeenBy = append(p.SeenBy, by)
-		}
+// places gives the owners of each partition as places among members.
+func (i *inspector) places(members []client.Member) [][]int {
+	at := map[string]int{}
+	for n, m := range members {
+		at[m.ID] = n
 	}
-	for _, r := range nodes {
-		if r.Health == nil {
-			continue
-		}
-		for _, p := range r.Health.Problems {
-			what, follows, isDown := strings.Cut(p.What, " is down: ")
-			if !isDown {
-				note(p.What, "", p.Do, r.Member.ID)
-				continue
+	out := [][]int{}
+	for _, ids := range i.owners() {
+		owners := make([]int, 0, len(ids))
+		for _, id := range ids {
+			if n, ok := at[id]; ok {
+				owners = append(owners, n)
 			}
-			note(what+" is down", follows, p.Do, r.Member.ID)
 		}
-	}
-	return append(out, unanswered(nodes, out)...)
-}
-
-// unanswered finds the nodes that do not answer and that no node has for down.
-func unanswered(nodes []client.NodeReport, found []client.Problems) (out []client.Problems) {
-	for _, r := range nodes {
-		what := "node " + r.Member.Short + " is down"
-		if r.Error == "" || slices.ContainsFunc(found, func(p client.Problems) bool { return p.What == what }) {
-			continue
-		}
-		out = append(out, client.Problems{
-			What: "node " + r.Member.Short + " does not answer: " + r.Error, Follows: []string{}, SeenBy: []string{},
-			Do: "look at its log, and at the network between this node and it",
-		})
+		out = append(out, owners)
 	}
 	return out
 }

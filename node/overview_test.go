@@ -3,6 +3,7 @@ package node_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"grapevine/node/client"
@@ -17,7 +18,7 @@ func TestTheOverviewTellsOfEveryNodeAndOfADeadOneOnce(t *testing.T) {
 		s.expect(http.StatusUnauthorized, 0, s.signUp(0, "ada"), "GET", "/v1/cluster/overview", nil, nil)
 		s.converge()
 		s.expect(http.StatusOK, 1, operator, "GET", "/v1/cluster/overview?digest=true", nil, &o)
-		if len(o.Nodes) != 3 || len(o.Problems) != 0 || len(o.Owners) != 8 {
+		if len(o.Nodes) != 3 || !o.Well || !o.SafeToRestartNext || len(o.Owners) != 8 {
 			t.Fatalf("%d nodes, %d partitions, problems %+v", len(o.Nodes), len(o.Owners), o.Problems)
 		}
 		for i, n := range o.Nodes {
@@ -29,7 +30,7 @@ func TestTheOverviewTellsOfEveryNodeAndOfADeadOneOnce(t *testing.T) {
 		s.eventually("the dead node is one problem", func() error {
 			var o client.Overview
 			s.expect(http.StatusOK, 0, operator, "GET", "/v1/cluster/overview", nil, &o)
-			if len(o.Problems) != 1 || o.Problems[0].What != "node node-c is down" || o.Problems[0].Do == "" || len(o.Problems[0].SeenBy) != 2 {
+			if len(o.Problems) != 1 || o.Problems[0].What != "node node-c is down or cut off" || o.Problems[0].Do == "" || !slices.Contains(o.Problems[0].Follows, "its copies are missing (seen by node-a, node-b)") {
 				return fmt.Errorf("%+v", o.Problems)
 			}
 			if o.Nodes[2].Error == "" || o.Nodes[2].Health != nil || o.Nodes[1].Health == nil {

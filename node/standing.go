@@ -97,18 +97,24 @@ func (s *standings) ask(peers []p2p.NodeID) map[p2p.NodeID]standing {
 
 // answerStanding is the handler of protoStanding.
 func (n *Node) answerStanding(context.Context, p2p.NodeID, []byte) ([]byte, error) {
+	whole := n.whole()
+	if n.deps.Engine.Stats().ReadOnly {
+		clear(whole) // it falls behind: what is written now is not here
+	}
+	return whole, nil
+}
+
+// whole is the node's standing by what it holds.
+func (n *Node) whole() standing {
 	self := n.deps.Transport.Self()
 	status := n.store.Status()
 	out := make(standing, (len(status)+7)/8)
-	if n.deps.Engine.Stats().ReadOnly {
-		return out, nil // it falls behind: what is written now is not here
-	}
 	for i, p := range status {
 		if p.CaughtUp && slices.Contains(p.Owners, self) {
 			out[i/8] |= 1 << (i % 8)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Readiness implements httpapi.Cluster.

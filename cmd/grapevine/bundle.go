@@ -45,7 +45,7 @@ func writeBundle(c *console, path string, x examination, d diagnosis) (err error
 func (b bundle) fill(c *console, x examination, d diagnosis) error {
 	err := errors.Join(
 		b.json("findings.json", d),
-		b.json("status.json", judge(x.sight)),
+		b.json("status.json", x.sight.status()),
 		b.json("ring.json", x.sight.ring),
 		b.json("rtt.json", matrix(x.links)),
 		b.json("command.json", map[string]any{"at": b.at.UTC(), "go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "environment": environment()}),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 type doctorVerb struct {
@@ -93,19 +95,19 @@ type diagnosis struct {
 // diagnosed is a finding, with the check that made it.
 type diagnosed struct {
 	Check string `json:"check"`
-	finding
+	client.Finding
 }
 
 // check is one thing that is looked for.
 type check struct {
 	name string
-	look func(examination) []finding
+	look func(examination) []client.Finding
 }
 
 // checks lists what is looked for, in the order of how much it hurts.
 func checks() []check {
 	return []check{
-		{"status", func(x examination) []finding { return judge(x.sight).Problems }},
+		{"status", func(x examination) []client.Finding { return verdict.Of(x.sight.judged()).Problems }},
 		{"disks: space", examination.fullDisks},
 		{"disks: speed", examination.slowDisks},
 		{"clocks", examination.clocks},
@@ -123,6 +125,7 @@ func (x examination) diagnose() diagnosis {
 	for _, check := range checks() {
 		found := check.look(x)
 		for _, f := range found {
+			f.Severity = cmp.Or(f.Severity, client.HealthDegraded)
 			d.Findings = append(d.Findings, diagnosed{check.name, f})
 		}
 		if len(found) == 0 {
@@ -169,10 +172,10 @@ const (
 	young        = 5 * time.Minute // a node that is still settling
 )
 
-func (x examination) fullDisks() (found []finding) {
+func (x examination) fullDisks() (found []client.Finding) {
 	for _, a := range x.loads {
 		if free := a.said.Disk.FreeBytes; a.err == nil && free > 0 && free < littleFree {
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("node %s has %s of disk left; below 256 MiB it takes no writes", short(a.member.ID), size(int64(free))),
 				Do:   "free space in the file system of its --data, give it a larger one, or spread the data with another node (`grapevine ring plan --add 100`)",
 			})
@@ -181,11 +184,11 @@ func (x examination) fullDisks() (found []finding) {
 	return found
 }
 
-func (x examination) slowDisks() (found []finding) {
+func (x examination) slowDisks() (found []client.Finding) {
 	for _, a := range x.loads {
 		p99 := quantile(0.99, a.said.Disk.Buckets, a.said.Disk.Syncs)
 		if a.err == nil && a.said.Disk.Syncs >= enoughSyncs && p99 > slowSync {
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("node %s syncs its disk slowly: 1 in 100 of %.0f syncs took over %.0f ms", short(a.member.ID), a.said.Disk.Syncs, 1000*p99),
 				Do:   "every write waits for it: put --data on a local SSD, and look for other programs on that disk with `iostat -x 1`",
 			})
@@ -194,7 +197,7 @@ func (x examination) slowDisks() (found []finding) {
 	return found
 }
 
-func (x examination) clocks() (found []finding) {
+func (x examination) clocks() (found []client.Finding) {
 	offsets := clocks(x.links)
 	for _, id := range slices.Sorted(maps.Keys(offsets)) {
 		offset := offsets[id]
@@ -209,7 +212,7 @@ func (x examination) clocks() (found []finding) {
 		if math.Abs(offset) > refusedAhead {
 			what += ", beyond the 60 s up to which the clocks of nodes follow one another: the later of two changes may lose"
 		}
-		found = append(found, finding{What: what, Do: "set the clock and keep it so: `timedatectl set-ntp true`, or chrony; `chronyc tracking` shows how well"})
+		found = append(found, client.Finding{What: what, Do: "set the clock and keep it so: `timedatectl set-ntp true`, or chrony; `chronyc tracking` shows how well"})
 	}
 	return found
 }
@@ -219,18 +222,18 @@ func apart(millis float64) string {
 	return time.Duration(math.Abs(millis) * float64(time.Millisecond)).Round(time.Millisecond).String()
 }
 
-func (x examination) missing() (found []finding) {
+func (x examination) missing() (found []client.Finding) {
 	r := matrix(x.links)
 	for _, l := range r.Missing {
 		what := fmt.Sprintf("node %s gets no answer from node %s over the streams that data goes over: %s", short(l.From), short(l.To), l.Error)
 		if slices.Contains(r.OneWay, l) {
 			what = fmt.Sprintf("the link between %s and %s works one way only: %s gets no answer: %s", short(l.From), short(l.To), short(l.From), l.Error)
 		}
-		found = append(found, finding{What: what, Do: fmt.Sprintf("let TCP through from %s to the --p2p address of %s, and see that --advertise of %s names a host that %s reaches", short(l.From), short(l.To), short(l.To), short(l.From))})
+		found = append(found, client.Finding{What: what, Do: fmt.Sprintf("let TCP through from %s to the --p2p address of %s, and see that --advertise of %s names a host that %s reaches", short(l.From), short(l.To), short(l.To), short(l.From))})
 	}
 	for _, l := range r.Links {
 		if l.Works && l.RTT > farAway && l.From < l.To {
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("a round trip between nodes %s and %s takes %.0f ms", short(l.From), short(l.To), l.RTT),
 				Do:   "writes wait for it: keep the owners of a row nearer to one another, or see what loads the link; `grapevine rtt --watch` shows all of them",
 			})

@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 // answering gives the members of the ring that answer.
 func (x examination) answering() []view {
-	return slices.DeleteFunc(slices.Clone(x.sight.nodes), func(v view) bool { return v.err != nil || !counts(v.member) })
+	return slices.DeleteFunc(slices.Clone(x.sight.nodes), func(v view) bool { return v.err != nil || !verdict.Counts(v.member) })
 }
 
 // grouped names the nodes that have each value.
@@ -23,7 +24,7 @@ func grouped(nodes []view, value func(view) string) map[string][]string {
 	return out
 }
 
-func (x examination) versions() []finding {
+func (x examination) versions() []client.Finding {
 	by := grouped(x.answering(), func(v view) string { return v.health.Version })
 	if len(by) < 2 {
 		return nil
@@ -32,31 +33,31 @@ func (x examination) versions() []finding {
 	for _, version := range slices.Sorted(maps.Keys(by)) {
 		parts = append(parts, fmt.Sprintf("%s on %s", orDash(version), strings.Join(by[version], ", ")))
 	}
-	return []finding{{
+	return []client.Finding{{
 		What: "the nodes run different builds: " + strings.Join(parts, "; "),
 		Do:   "finish the upgrade: restart one node at a time with the same build, waiting for `grapevine status` to say that the next is safe",
 	}}
 }
 
 // misconfigured finds settings that cannot be meant so.
-func (x examination) misconfigured() (found []finding) {
+func (x examination) misconfigured() (found []client.Finding) {
 	nodes := x.answering()
 	zones := grouped(nodes, func(v view) string { return v.member.Zone })
 	if without := zones[""]; len(without) > 0 && len(zones) > 1 {
-		found = append(found, finding{
+		found = append(found, client.Finding{
 			What: fmt.Sprintf("node %s has no zone, though others have: its copies are not kept apart from theirs", strings.Join(without, ", ")),
 			Do:   "start it with --zone NAME of what fails together with it, or none of the nodes with any",
 		})
 	}
 	if n := len(zones); n > 1 && zones[""] == nil && n < x.sight.ring.Copies {
-		found = append(found, finding{
+		found = append(found, client.Finding{
 			What: fmt.Sprintf("there are %s for %d copies of each row: the loss of one zone can take two copies", count(n, "zone"), x.sight.ring.Copies),
 			Do:   "spread the nodes over as many zones as there are copies",
 		})
 	}
 	found = append(found, unreachable(nodes)...)
 	if x.sight.ring.Copies == 1 && len(nodes) > 1 {
-		found = append(found, finding{
+		found = append(found, client.Finding{
 			What: "the cluster keeps one copy of each row: the loss of any disk loses data",
 			Do:   "back it up with `grapevine backup`, make a cluster with --copies 3, and restore it there",
 		})
@@ -66,14 +67,14 @@ func (x examination) misconfigured() (found []finding) {
 
 // unreachable finds nodes that tell others an address at which only their own
 // machine reaches them, while others are on other machines.
-func unreachable(nodes []view) (found []finding) {
+func unreachable(nodes []view) (found []client.Finding) {
 	loopback := func(v view) bool { return onLoopback(client.URL(v.member.P2P)) }
 	if !slices.ContainsFunc(nodes, func(v view) bool { return v.member.P2P != "" && !loopback(v) }) {
 		return nil
 	}
 	for _, v := range nodes {
 		if v.member.P2P != "" && loopback(v) {
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("node %s tells the others to reach it at %s, which is their own machine", short(v.member.ID), v.member.P2P),
 				Do:   "start it with --advertise HOST, an address that the others reach",
 			})
@@ -83,9 +84,9 @@ func unreachable(nodes []view) (found []finding) {
 }
 
 // backlogs finds work that comes in faster than it is done.
-func (x examination) backlogs() (found []finding) {
+func (x examination) backlogs() (found []client.Finding) {
 	add := func(a answer[client.Load], format string, v any, do string) {
-		found = append(found, finding{What: fmt.Sprintf("node %s: "+format, short(a.member.ID), v), Do: do})
+		found = append(found, client.Finding{What: fmt.Sprintf("node %s: "+format, short(a.member.ID), v), Do: do})
 	}
 	for _, a := range x.loads {
 		w := a.said.Waiting
@@ -106,7 +107,8 @@ func (x examination) backlogs() (found []finding) {
 }
 
 // stuck finds nodes that keep logs for confirmations which do not come.
-func (x examination) stuck() (found []finding) {
+func (x examination) stuck() (found []client.Finding) {
+	judged := x.sight.judged()
 	for _, v := range x.answering() {
 		s := v.health.Stability
 		var alive, dead []string
@@ -114,27 +116,22 @@ func (x examination) stuck() (found []finding) {
 			switch {
 			case w.Alive:
 				alive = append(alive, short(w.Node))
-			case !x.silent(w.Node): // else status says what comes of it
+			case !judged.IsSilent(w.Node): // else status says what comes of it
 				dead = append(dead, short(w.Node))
 			}
 		}
 		switch name := short(v.member.ID); {
 		case len(dead) > 0 && s.LogEntries > 0:
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("node %s keeps %d log entries and %d delete markers for %s, down", name, s.LogEntries, s.Marks, strings.Join(dead, ", ")),
 				Do:   fmt.Sprintf("start it; if it will never return, `grapevine forget %s`", dead[0]),
 			})
 		case len(alive) > 0 && s.LogEntries > muchLogged:
-			found = append(found, finding{
+			found = append(found, client.Finding{
 				What: fmt.Sprintf("node %s keeps %d log entries for %s, alive", name, s.LogEntries, strings.Join(alive, ", ")),
 				Do:   "it does not confirm what it has: look at its log, and at the link to it with `grapevine rtt`",
 			})
 		}
 	}
 	return found
-}
-
-// silent says whether status has a finding for a node that does not answer.
-func (x examination) silent(id string) bool {
-	return slices.ContainsFunc(x.sight.nodes, func(v view) bool { return v.member.ID == id && x.sight.isSilent(v) })
 }

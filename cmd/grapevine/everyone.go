@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 // answer is what one node said, or why it said nothing.
@@ -31,7 +32,7 @@ func everyone[T any](ctx context.Context, c *client.Client, wait time.Duration,
 	}
 	var out []answer[T]
 	for _, m := range members {
-		if counts(m) || m.Self {
+		if verdict.Counts(m) || m.Self {
 			out = append(out, answer[T]{member: m})
 		}
 	}

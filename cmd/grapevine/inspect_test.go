@@ -106,6 +106,40 @@ func TestOneOddClockIsToldFromTheOthers(t *testing.T) {
 	}
 }
 
+// cluster makes the sight of a cluster of n nodes in which all is well: n
+// partitions that everybody owns.
+func cluster(n int) sight {
+	ids := []string{"node-a", "node-b", "node-c"}[:n]
+	s := sight{ring: client.Ring{Cluster: "c", Partitions: n, Copies: 3, Digest: "d"}}
+	for _, id := range ids {
+		s.ring.Members = append(s.ring.Members, client.RingMember{ID: id, State: "active", Weight: 100})
+	}
+	for _, id := range ids {
+		v := view{member: client.Member{ID: id, RingState: "active", Alive: true, Reachable: true}, ring: s.ring}
+		v.health = client.Health{Status: client.HealthOK, Readiness: client.Readiness{Ready: true, SafeToRestartNext: true}}
+		v.health.Partitions = client.PartitionCounts{Owned: n, CaughtUp: n}
+		for p, other := range ids {
+			v.members = append(v.members, client.Member{ID: other, RingState: "active", Alive: true, Reachable: true, Self: other == id})
+			v.partitions = append(v.partitions, client.Partition{ID: p, Owners: ids, Local: true, CaughtUp: true, Rows: 2})
+		}
+		s.nodes = append(s.nodes, v)
+	}
+	return s
+}
+
+func TestStatusShowsEveryNodeWithItsShareAndWhetherItIsPresent(t *testing.T) {
+	t.Parallel()
+	s := cluster(3)
+	s.nodes = append(s.nodes, view{member: client.Member{ID: "node-d", RingState: "gone"}, err: errors.New("refused")})
+	r := s.status()
+	if !r.Well || r.present() != 3 || r.Nodes[3].condition() != "-" {
+		t.Errorf("%d nodes are counted, and one that is gone is said to be %q: %+v", r.present(), r.Nodes[3].condition(), r.Problems)
+	}
+	if n := r.Nodes[0]; !n.Alive || !n.Answers || n.Owned != 3 || n.CaughtUp != 3 || n.Rows != 6 {
+		t.Errorf("node %+v", n)
+	}
+}
+
 func TestDoctorFindsWhatWearsOnACluster(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

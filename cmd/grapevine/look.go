@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 // sight is what all nodes of a cluster say at about one time.
@@ -30,6 +32,39 @@ type view struct {
 	ring       client.Ring
 	members    []client.Member
 	partitions []client.Partition
+}
+
+// judged is what the verdict is made of.
+func (s sight) judged() verdict.Sight {
+	out := verdict.Sight{Ring: s.ring, Nodes: make([]verdict.View, 0, len(s.nodes))}
+	for _, v := range s.nodes {
+		judged := verdict.View{
+			Member: v.member, Hidden: errors.Is(v.err, errHidden), Health: v.health,
+			Cluster: v.ring.Cluster, Digest: v.ring.Digest, Sees: verdict.Contacts(v.members), Whole: []bool{},
+		}
+		switch {
+		case v.err != nil && !judged.Hidden:
+			judged.Err = fmt.Errorf("its API at %s does not answer here: %w", orDash(v.member.HTTP), v.err)
+		default:
+			judged.Err = v.err
+		}
+		for _, p := range v.partitions {
+			judged.Whole = append(judged.Whole, p.Local && p.CaughtUp)
+		}
+		if out.Owners == nil && v.err == nil && v.ring.Cluster == s.ring.Cluster {
+			out.Owners = ownersOf(v.partitions)
+		}
+		out.Nodes = append(out.Nodes, judged)
+	}
+	return out
+}
+
+func ownersOf(partitions []client.Partition) [][]string {
+	out := make([][]string, 0, len(partitions))
+	for _, p := range partitions {
+		out = append(out, p.Owners)
+	}
+	return out
 }
 
 // maxAsked bounds the nodes that are asked at once.

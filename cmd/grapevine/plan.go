@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 type planVerb struct {
@@ -82,19 +83,7 @@ func printPlan(c *console, p client.Plan) {
 }
 
 // size words a number of bytes.
-func size(bytes int64) string {
-	value, unit := float64(bytes), "B"
-	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, next
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
-}
+func size(bytes int64) string { return verdict.Size(bytes) }
 
 // lasting words a time that is an estimate.
 func lasting(seconds float64) string {

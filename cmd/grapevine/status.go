@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"grapevine/node/client"
+	"grapevine/node/verdict"
 )
 
 type statusVerb struct {
@@ -31,7 +34,7 @@ func (v *statusVerb) once(c *console) error {
 	if err != nil {
 		return c.asked(err)
 	}
-	r := judge(s)
+	r := s.status()
 	if c.json {
 		err = c.encode(r)
 	} else {
@@ -45,17 +48,41 @@ func (v *statusVerb) once(c *console) error {
 
 // statusReport is what status answers.
 type statusReport struct {
-	Well       bool         `json:"well"`
+	client.Verdict
 	Cluster    string       `json:"cluster"`
 	Partitions int          `json:"partitions"`
 	Copies     int          `json:"copies"`
 	Nodes      []nodeStatus `json:"nodes"`
-	Problems   []finding    `json:"problems"`
-	Notes      []string     `json:"notes"`
-	UnderWay   []string     `json:"under_way"`
+}
 
-	SafeToRestartNext bool     `json:"safe_to_restart_next"`
-	WhyNot            []string `json:"why_not"`
+// status sums up what the nodes said, and judges it. It is pure.
+func (s sight) status() statusReport {
+	judged := s.judged()
+	r := statusReport{
+		Verdict: verdict.Of(judged), Cluster: s.ring.Cluster, Partitions: s.ring.Partitions, Copies: s.ring.Copies,
+		Nodes: []nodeStatus{},
+	}
+	for _, v := range s.nodes {
+		r.Nodes = append(r.Nodes, statusOf(v, judged.Alive(v.member.ID)))
+	}
+	return r
+}
+
+func statusOf(v view, alive bool) nodeStatus {
+	n := nodeStatus{
+		ID: v.member.ID, HTTP: v.member.HTTP, Answers: v.err == nil, Alive: alive,
+		State: v.member.RingState, Zone: v.member.Zone,
+		Health: v.health.Status, Uptime: v.health.UptimeSeconds, Version: v.health.Version,
+		Owned: v.health.Partitions.Owned, CaughtUp: v.health.Partitions.CaughtUp,
+		Taking: v.health.Partitions.Coming - v.health.Partitions.ComingCaughtUp, Moved: v.health.Kept.Moved, Hints: v.health.Kept.Hints,
+		Log: v.health.Stability.LogEntries, Marks: v.health.Stability.Marks,
+	}
+	for _, p := range v.partitions {
+		if p.Local {
+			n.Rows += p.Rows
+		}
+	}
+	return n
 }
 
 // nodeStatus is one line of the table.
@@ -82,7 +109,7 @@ type nodeStatus struct {
 // condition words the health of a node. One that has left the ring, or was
 // forgotten, is not expected to answer.
 func (n nodeStatus) condition() string {
-	if n.State == stateGone {
+	if n.State == verdict.Gone {
 		return orDash(n.Health)
 	}
 	return cmp.Or(n.Health, "no answer")
@@ -91,18 +118,11 @@ func (n nodeStatus) condition() string {
 // present counts the nodes but for those that are gone from the ring.
 func (r statusReport) present() (n int) {
 	for _, node := range r.Nodes {
-		if node.State != stateGone {
+		if node.State != verdict.Gone {
 			n++
 		}
 	}
 	return n
-}
-
-// finding is something that is not well.
-type finding struct {
-	What    string   `json:"what"`
-	Follows []string `json:"follows,omitempty"` // what comes of it, and ends with it
-	Do      string   `json:"do"`
 }
 
 func (r statusReport) print(c *console) {
@@ -149,12 +169,4 @@ func uptime(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		return fmt.Sprintf("%d %sies", n, stem)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func count(n int, noun string) string { return verdict.Count(n, noun) }

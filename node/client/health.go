@@ -42,8 +42,9 @@ type Readiness struct {
 
 // HealthProblem is something that is not well.
 type HealthProblem struct {
-	What string `json:"what" doc:"What is wrong."`
-	Do   string `json:"do" doc:"What mends it."`
+	What     string `json:"what" doc:"What is wrong."`
+	Do       string `json:"do" doc:"What mends it."`
+	Severity string `json:"severity,omitempty" enum:"degraded,failing" doc:"What it makes of the node's status."`
 }
 
 // PartitionCounts sums up the partitions of a node.

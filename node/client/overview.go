@@ -8,12 +8,12 @@ import (
 
 // Overview is what all nodes say at about one time, gathered by the answering node.
 type Overview struct {
-	Node     string       `json:"node" doc:"The answering node's id."`
-	At       time.Time    `json:"at" doc:"By the answering node's clock."`
-	Ring     Ring         `json:"ring" doc:"As the answering node sees it."`
-	Owners   [][]int      `json:"owners" nullable:"false" doc:"For each partition the places of its owners in nodes, first owner first."`
-	Nodes    []NodeReport `json:"nodes" nullable:"false" doc:"By id."`
-	Problems []Problems   `json:"problems" nullable:"false" doc:"What is not well, each once; empty when all is well."`
+	Node   string       `json:"node" doc:"The answering node's id."`
+	At     time.Time    `json:"at" doc:"By the answering node's clock."`
+	Ring   Ring         `json:"ring" doc:"As the answering node sees it."`
+	Owners [][]int      `json:"owners" nullable:"false" doc:"For each partition the places of its owners in nodes, first owner first."`
+	Nodes  []NodeReport `json:"nodes" nullable:"false" doc:"By id."`
+	Verdict
 }
 
 // NodeReport is what one node says of itself. A node that does not answer has an error
@@ -36,14 +36,6 @@ type HeldPartition struct {
 	Log      int    `json:"log" doc:"Writes that some owner may still ask for."`
 	Vector   string `json:"vector,omitempty" doc:"Digest of its version vector: equal on owners that hold the same writes."`
 	Digest   string `json:"digest,omitempty" doc:"With ?digest=true: of its rows."`
-}
-
-// Problems is something that is not well, with the nodes that say so.
-type Problems struct {
-	What    string   `json:"what" doc:"What is wrong."`
-	Follows []string `json:"follows" nullable:"false" doc:"What comes of it, and ends with it."`
-	Do      string   `json:"do" doc:"What mends it."`
-	SeenBy  []string `json:"seen_by" nullable:"false" doc:"Ids of the nodes that find it."`
 }
 
 // Overview has the node gather what all nodes say. With partitions, each tells what it

@@ -26,7 +26,8 @@ func (f fakeInspector) Load(ctx context.Context) (client.Load, error) {
 func (f fakeInspector) Overview(ctx context.Context, _, _ bool) (client.Overview, error) {
 	return client.Overview{
 		Node: "node-a", Ring: client.Ring{Members: []client.RingMember{}},
-		Owners: [][]int{}, Nodes: []client.NodeReport{}, Problems: []client.Problems{},
+		Owners: [][]int{}, Nodes: []client.NodeReport{},
+		Verdict: client.Verdict{Problems: []client.Finding{}, Notes: []string{}, UnderWay: []string{}, WhyNot: []string{}},
 	}, f.do(ctx, social.Identity{}, social.Cut{})
 }
 

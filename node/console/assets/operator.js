@@ -99,16 +99,21 @@ function overview(o) {
     tile('Hints', bytes(sum(up, (n) => n.load.waiting.hint_bytes)), 'kept for absent owners'),
     tile('Disk', bytes(sum(up, (n) => n.load.disk.used_bytes)), `${bytes(Math.min(...up.map((n) => n.load.disk.free_bytes)))} free where least`)),
   el('section', { class: 'card split', 'aria-label': 'Ring' }, ringPicture(o), el('div', {}, el('h2', {}, 'Ring'), legend(o), el('p', { class: 'dim' }, 'Each ray is a partition; from the outside in, its first, second and third owner. What is dashed is down; the outer marks are copies on their way.'))),
-  transfers(o));
+  transfers(o), restarts(o));
 }
 
 function problemList(o) {
-  if (!o.problems.length) return el('p', { class: 'card good' }, 'All is well: every node answers and none complains.');
+  if (o.well) return el('p', { class: 'card good' }, 'All is well: every node answers and none complains.');
   return el('section', { 'aria-label': 'Problems', id: 'problems' }, o.problems.map((p) => el('article', { class: 'card bad' },
-    el('h2', {}, p.what),
-    p.follows.length > 0 && el('ul', {}, p.follows.map((f) => el('li', {}, `so that ${f}`))),
-    el('p', {}, el('strong', {}, 'To do: '), p.do),
-    p.seen_by.length > 0 && el('p', { class: 'dim' }, `Seen by ${p.seen_by.map((id) => id.slice(-8)).join(', ')}`))));
+    el('h2', {}, el('span', { class: `pill ${p.severity}` }, p.severity), ` ${p.what}`),
+    p.follows && el('ul', {}, p.follows.map((f) => el('li', {}, `so that ${f}`))),
+    el('p', {}, el('strong', {}, 'To do: '), p.do))));
+}
+
+function restarts(o) {
+  return el('section', { class: 'card', id: 'restarts' }, el('h2', {}, o.safe_to_restart_next ? 'Safe to restart the next node' : 'Not safe to restart a node'),
+    o.why_not.length > 0 && el('ul', {}, o.why_not.map((why) => el('li', {}, why))),
+    o.notes.map((n) => el('p', { class: 'dim' }, n)));
 }
 
 function transfers(o) {
@@ -119,7 +124,8 @@ function transfers(o) {
       n.health.kept.hints > 0 && [n.member.short, 'keeps hints', '', `${number(n.health.kept.hints)} partitions, ${bytes(n.health.kept.hint_bytes)}`],
       n.health.kept.moved > 0 && [n.member.short, 'keeps what moved away', '', `${number(n.health.kept.moved)} partitions, ${bytes(n.health.kept.moved_bytes)}`]].filter(Boolean);
   });
-  return el('section', { class: 'card' }, el('h2', {}, 'Transfers and hints'), rows.length
+  return el('section', { class: 'card' }, el('h2', {}, 'Transfers and hints'),
+    o.under_way.length > 0 && el('ul', {}, o.under_way.map((text) => el('li', {}, text))), rows.length
     ? table('Transfers and hints', ['Node', 'What', 'Progress', 'How much'], rows)
     : el('p', { class: 'dim' }, 'Nothing is on its way, and no writes are kept for absent owners.'));
 }
