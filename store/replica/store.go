@@ -84,6 +84,7 @@ type Store struct {
 	kicks      chan kick
 	syncing    syncing
 	leaving    leaving
+	draining   atomic.Bool
 	guard      guard
 	refusals   refusals
 
@@ -170,8 +171,8 @@ func (s *Store) register() {
 	handle(s, protoSnapshot, s.handleSnapshot)
 	handle(s, protoSeen, s.handleSeen)
 	handle(s, protoCompare, s.handleCompare)
-	handle(s, protoRead, s.handleRead)
-	handle(s, protoWrite, s.handleWrite)
+	handle(s, protoRead, unlessDraining(s, s.handleRead))
+	handle(s, protoWrite, unlessDraining(s, s.handleWrite))
 	handle(s, protoRestore, s.handleRestore)
 }
 
