@@ -155,7 +155,7 @@ func (c *cluster) judge(h *client.Health, down []absence, unserved int) {
 			h.Status = status
 		}
 	}
-	if r := h.Readiness; !r.Ready && r.Reason != leaving && r.Reason != left {
+	if r := h.Readiness; !r.Ready && r.Reason != leaving && r.Reason != left && r.Reason != draining {
 		worse(client.HealthDegraded, client.HealthProblem{What: h.Readiness.Reason, Do: "wait; if it lasts, see that the nodes of --join run and can be reached"})
 	}
 	if behind := h.Partitions.Owned - h.Partitions.CaughtUp; behind > 0 {

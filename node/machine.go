@@ -206,22 +206,23 @@ func (m *Machine) keepConnected(ctx context.Context) {
 	}
 }
 
-// Run serves the API until ctx ends or the node has left the ring, lets requests
-// under way end, and closes the node.
+// Run serves the API until ctx ends or the node has left the ring, then for
+// DrainSeconds longer while it says that it is not ready, lets requests under way end,
+// and closes the node.
 //
 // It ends with an error that wraps swim.ErrIdentityInUse when another process has
 // been running for longer with this node's identity, and with one that wraps
 // badgerdb.ErrDamaged when a file of the data directory turns out to be damaged.
 func (m *Machine) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	watched := until(func(watch context.Context) {
 		select {
 		case <-m.swim.Displaced():
 			m.log.Error("this node ends", "error", m.swim.DisplacedBy())
-			cancel()
+			cancel(errUnfit)
 		case <-m.engine.Damaged(): // it has logged why
-			cancel()
+			cancel(errUnfit)
 		case <-watch.Done():
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,7 @@ type Node struct {
 	// cache exist, hence the pointer.
 	caches   atomic.Pointer[[]store.Invalidator]
 	stopping atomic.Bool
+	draining atomic.Bool // new requests are better asked of others; those that come are served
 }
 
 // Assemble makes a node of given parts and starts all of it but the HTTP server.
@@ -238,9 +240,9 @@ func (n *Node) Left() bool {
 }
 
 // serve serves the API on a listener until ctx ends or the node has left the ring,
-// and then lets requests under way end.
+// lets those who ask here find other nodes, and then lets requests under way end.
 func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Ready) error {
-	server := httpapi.Server(n.handler, n.log)
+	server := httpapi.Server(http.HandlerFunc(n.answer), n.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	announced := until(func(ctx context.Context) { n.announceReady(ctx, ready) })
@@ -250,13 +252,13 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Re
 	case <-n.store.Left():
 		n.log.Info("left the ring: the others hold what this node held")
 	case <-ctx.Done():
+		err = n.linger(ctx, failed)
 	}
 	n.stopping.Store(true)
 	_ = announced() // never fails
 	if err != nil {
 		return fmt.Errorf("serving HTTP: %w", err)
 	}
-	n.log.Info("draining")
 	n.live.Drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
@@ -265,6 +267,41 @@ func (n *Node) serve(ctx context.Context, listener net.Listener, ready config.Re
 	}
 	<-failed
 	return nil
+}
+
+// errUnfit is why a node ends that must not go on serving.
+var errUnfit = errors.New("the node must not go on")
+
+// linger serves on for a while in which the node says that it is not ready, so that
+// balancers, DNS and the other nodes turn to others before anything is refused. It
+// ends early with the error of the server. A node that nobody can stand in for, and
+// one that is unfit to serve, ends at once.
+func (n *Node) linger(ctx context.Context, failed <-chan error) error {
+	alone := !slices.ContainsFunc(n.deps.Members.Members(), func(m p2p.Member) bool { return m.Alive && m.ID != n.ID() })
+	if n.cfg.DrainSeconds == 0 || alone || errors.Is(context.Cause(ctx), errUnfit) {
+		return nil
+	}
+	n.draining.Store(true)
+	n.log.Info("draining", "seconds", n.cfg.DrainSeconds)
+	n.live.Drain()
+	n.store.Drain()
+	over := time.NewTimer(time.Duration(n.cfg.DrainSeconds) * time.Second)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// answer serves a request. While the node drains it is the last of its connection,
+// which then ends with its answer, rather than with no answer to the next.
+func (n *Node) answer(w http.ResponseWriter, r *http.Request) {
+	if n.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	n.handler.ServeHTTP(w, r)
 }
 
 // announceReady calls OnReady once the node can serve.

@@ -97,6 +97,9 @@ func (s *standings) ask(peers []p2p.NodeID) map[p2p.NodeID]standing {
 
 // answerStanding is the handler of protoStanding.
 func (n *Node) answerStanding(context.Context, p2p.NodeID, []byte) ([]byte, error) {
+	if n.draining.Load() {
+		return nil, &p2p.RemoteError{Code: "unavailable", Message: draining}
+	}
 	whole := n.whole()
 	if n.deps.Engine.Stats().ReadOnly {
 		clear(whole) // it falls behind: what is written now is not here
@@ -132,11 +135,15 @@ func (c *cluster) Readiness(context.Context) client.Readiness {
 const (
 	leaving = "the node is leaving the ring; ask another"
 	left    = "the node has left the ring; ask another"
+
+	draining = "the node is draining: it is about to stop; ask another"
 )
 
 // ready says whether the node serves and, when it does not, why.
 func (c *cluster) ready() (bool, string) {
 	switch {
+	case c.draining.Load():
+		return false, draining
 	case c.stopping.Load():
 		return false, "the node is stopping"
 	case c.store.View() == nil:

@@ -32,6 +32,8 @@ type Config struct {
 	MaxInFlight   int `name:"max-in-flight" default:"1024" placeholder:"N" help:"Requests served at once; more are told to try again."`
 	MaxStreams    int `name:"max-streams" default:"16384" placeholder:"N" help:"Live streams open at once; more are told to ask another node."`
 
+	DrainSeconds int `name:"drain-seconds" default:"2" placeholder:"N" help:"How long a node that is told to stop goes on serving while /readyz and DNS say that it is not ready, so that its clients turn to other nodes first. A node that knows no other stops at once. Raise it above the pace of your balancer's probes."`
+
 	SignUpsPerMinute int `name:"signups-per-minute" default:"0" placeholder:"N" help:"Accounts that can be made here from one client address in a minute; 0 sets no bound. Set it when strangers reach the API."`
 
 	WebhookAllowPrivate bool `name:"webhook-allow-private" help:"Let accounts have webhooks sent to any address: this machine's and private networks' too. By default only to public ones."`
@@ -76,10 +78,11 @@ const (
 	maxInFlight      = 1 << 16
 	maxStreams       = 1 << 20
 	maxSignUps       = 1_000_000
+	maxDrain         = 600 // seconds
 )
 
 // Default gives the defaults of the command line with ports of the system's
-// choice on loopback, for nodes within one process or machine.
+// choice on loopback, and no time to drain, for nodes within one process or machine.
 func Default(data string) Config {
 	return Config{
 		Data: data, HTTP: "127.0.0.1:0", P2P: "127.0.0.1:0", Gossip: "127.0.0.1:0",

@@ -58,6 +58,7 @@ func (v *verifier) service() {
 	c := v.config
 	v.wrong(c.MaxStreams < 1 || c.MaxStreams > maxStreams, "max-streams", "%d must be 1 to %d", c.MaxStreams, maxStreams)
 	v.wrong(c.MaxInFlight < 1 || c.MaxInFlight > maxInFlight, "max-in-flight", "%d must be 1 to %d", c.MaxInFlight, maxInFlight)
+	v.wrong(c.DrainSeconds < 0 || c.DrainSeconds > maxDrain, "drain-seconds", "%d must be 0 to %d", c.DrainSeconds, maxDrain)
 	v.wrong(c.SignUpsPerMinute < 0 || c.SignUpsPerMinute > maxSignUps, "signups-per-minute", "%d must be 0 to %d; 0 sets no bound", c.SignUpsPerMinute, maxSignUps)
 	v.wrong(c.TLSCert == "" && c.TLSKey != "", "tls-cert", "is needed with --tls-key: name the file of the certificate")
 	v.wrong(c.TLSCert != "" && c.TLSKey == "", "tls-key", "is needed with --tls-cert: name the file of its key")
