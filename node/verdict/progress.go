@@ -80,6 +80,8 @@ func (s Sight) unspared() []string {
 		case !Counts(v.Member):
 		case s.hidden(v):
 			why["node "+name+" cannot be asked from here"] = true
+		case v.Err != nil && !s.Alive(v.Member.ID):
+			why["node "+name+" is down"] = true // as those say who miss it
 		case v.Err != nil:
 			why["node "+name+" does not answer"] = true
 		case !r.Ready:

@@ -186,6 +186,10 @@ func TestTheNextNodeIsSafeToRestartWhenEveryNodeSaysSo(t *testing.T) {
 				s.Nodes[i].Health.Readiness = client.Readiness{Ready: true, WhyNot: []string{"node node-x is down"}}
 			}
 		},
+		"node node-c is down": func(s *Sight) { // one reason, whoever finds it
+			s.silence(2)
+			s.Nodes[0].Health.Readiness = client.Readiness{Ready: true, WhyNot: []string{"node node-c is down"}}
+		},
 		"node node-b is not ready: catching up": func(s *Sight) {
 			s.Nodes[1].Health.Readiness = client.Readiness{Reason: "catching up", WhyNot: []string{"catching up"}}
 		},
