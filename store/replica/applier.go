@@ -28,9 +28,22 @@ const (
 	queueBytes = 32 << 20 // and the bytes they may hold
 )
 
+// queued is work that waits for the applier, with when it was brought.
+type queued struct {
+	work
+	since time.Time
+}
+
+// taken gives work whose turn it is, and notes how long it had to wait.
+func (s *Store) taken(q queued) work {
+	s.metrics.waited.Observe(time.Since(q.since).Seconds())
+	return q.work
+}
+
 // submit queues work. It waits for room until ctx ends, which is ErrOverloaded.
 // What it has queued is finished, if only by being refused when the store closes.
 func (s *Store) submit(ctx context.Context, w work) error {
+	brought := queued{w, time.Now()}
 	if err := s.room.Acquire(ctx, w.size()); err != nil {
 		return store.ErrOverloaded
 	}
@@ -41,7 +54,7 @@ func (s *Store) submit(ctx context.Context, w work) error {
 		return store.ErrEngineClosed
 	}
 	select {
-	case s.queue <- w:
+	case s.queue <- brought:
 		return nil
 	case <-ctx.Done():
 		s.room.Release(w.size())
@@ -67,7 +80,7 @@ func (s *Store) runApplier() {
 	for {
 		select {
 		case w := <-s.queue:
-			s.applyGroup(w)
+			s.applyGroup(s.taken(w))
 		case <-s.ctx.Done():
 			s.refuseQueued()
 			return
@@ -201,7 +214,7 @@ func (s *Store) nextWork(t *txn) work {
 	}
 	select {
 	case w := <-s.queue:
-		return w
+		return s.taken(w)
 	default:
 		return nil
 	}

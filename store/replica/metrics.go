@@ -18,6 +18,7 @@ type metrics struct {
 	incarnations prometheus.Counter
 	shunned      prometheus.Counter
 	repairs      prometheus.Counter
+	waited       prometheus.Histogram
 }
 
 func newMetrics(r prometheus.Registerer, s *Store) *metrics {
@@ -40,6 +41,11 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 	m.incarnations = counter("incarnations_total", "New incarnations of this node, because its disk was not proved to be the newest.")
 	m.shunned = counter("shunned_messages_total", "Messages left unread because their sender sent too many malformed ones.")
 	m.repairs = counter("repaired_partitions_total", "Partitions whose rows differed from another owner's although the vectors did not.")
+	m.waited = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "grapevine", Subsystem: "replica", Name: "queue_seconds",
+		Help:    "Time that writes, of clients and of peers, waited for their turn to be applied.",
+		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 13),
+	})
 	if r == nil {
 		return m
 	}
@@ -52,7 +58,7 @@ func newMetrics(r prometheus.Registerer, s *Store) *metrics {
 		return float64(s.outbox.bytes)
 	})
 	r.MustRegister(m.applied, m.published, m.pushed, m.rounds, m.fetched, m.malformed, m.clockAhead, unacked,
-		m.fetchedBytes, m.snapshots, m.hints, m.dropped, m.incarnations, m.shunned, m.repairs)
+		m.fetchedBytes, m.snapshots, m.hints, m.dropped, m.incarnations, m.shunned, m.repairs, m.waited)
 	total := func(name, help string, of func(Totals) int64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "grapevine", Subsystem: "replica", Name: name, Help: help},
 			func() float64 { return float64(of(s.Totals())) }))

@@ -70,7 +70,7 @@ type Store struct {
 	partitions []*partition              // set before placement is
 	known      chan struct{}             // closed when placement is set
 
-	queue      chan work
+	queue      chan queued
 	room       *semaphore.Weighted
 	submitting sync.RWMutex // held shared while queueing; exclusively, once, to refuse what is queued
 	lastChange atomic.Uint64
@@ -106,7 +106,7 @@ func Open(cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	s := &Store{
 		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: time.Now(),
-		known: make(chan struct{}), adopting: make(chan struct{}, 1), queue: make(chan work, queueLen),
+		known: make(chan struct{}), adopting: make(chan struct{}, 1), queue: make(chan queued, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
 		kicks: make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
 	}
