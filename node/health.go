@@ -20,7 +20,7 @@ func (c *cluster) Health(ctx context.Context) client.Health {
 		Status: client.HealthOK, Node: string(c.deps.Transport.Self()), Version: version(),
 		StartedAt: c.started.UTC(), UptimeSeconds: c.deps.Now().Sub(c.started).Seconds(),
 		RingState: c.ringState(), Readiness: c.Readiness(ctx), Problems: []client.HealthProblem{},
-		Transfers: []client.Transfer{}, Engine: c.deps.Engine.Stats(),
+		Transfers: []client.Transfer{}, Engine: c.deps.Engine.Stats(), Load: c.load.Load(),
 	}
 	status := c.store.Status()
 	waits := map[p2p.NodeID]int{}

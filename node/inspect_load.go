@@ -12,13 +12,9 @@ import (
 
 // Load implements httpapi.Inspector: it reads the figures that /metrics shows.
 func (i *inspector) Load(context.Context) (client.Load, error) {
-	gathered, err := i.figures.Gather()
+	f, err := i.measured()
 	if err != nil {
-		return client.Load{}, fmt.Errorf("gathering the figures of the node: %w", err)
-	}
-	f := figures{}
-	for _, family := range gathered {
-		f[family.GetName()] = family.GetMetric()
+		return client.Load{}, err
 	}
 	engine := i.deps.Engine.Stats()
 	requests, failed := f.requests()
@@ -46,6 +42,19 @@ func (i *inspector) Load(context.Context) (client.Load, error) {
 		},
 		Hot: i.heat.told(),
 	}, nil
+}
+
+// measured reads the metrics of the node.
+func (i *inspector) measured() (figures, error) {
+	gathered, err := i.figures.Gather()
+	if err != nil {
+		return nil, fmt.Errorf("gathering the figures of the node: %w", err)
+	}
+	f := figures{}
+	for _, family := range gathered {
+		f[family.GetName()] = family.GetMetric()
+	}
+	return f, nil
 }
 
 // figures are metrics by name. One that is not there counts as 0: a simulated node

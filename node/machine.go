@@ -89,6 +89,7 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 		return err
 	}
 	m.parts.add("the node", m.Node.Close)
+	m.parts.add("the estimate of the load", until(m.inspector.estimateLoad))
 	return m.answerDNS(cfg, metrics)
 }
 

@@ -67,3 +67,24 @@ func (m nodeMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(transfersDesc, float64(len(h.Transfers)))
 }
+
+// loadMetrics tells the head-room as it was last estimated. Throughput, response time
+// and queue latency are rates of the histograms that are served beside it.
+type loadMetrics struct{ *Node }
+
+var headRoomDesc = prometheus.NewDesc("grapevine_head_room_ratio",
+	"Share of what the node can do that is left: of its processors (cpu), of the requests admitted at once (requests), of the space for data (disk).", []string{"resource"}, nil)
+
+// Describe implements prometheus.Collector.
+func (loadMetrics) Describe(out chan<- *prometheus.Desc) { out <- headRoomDesc }
+
+// Collect implements prometheus.Collector.
+func (m loadMetrics) Collect(out chan<- prometheus.Metric) {
+	e := m.load.Load()
+	if e == nil {
+		return
+	}
+	for resource, v := range map[string]float64{"cpu": e.HeadRoom.CPU, "requests": e.HeadRoom.Requests, "disk": e.HeadRoom.Disk} {
+		out <- prometheus.MustNewConstMetric(headRoomDesc, prometheus.GaugeValue, v, resource)
+	}
+}

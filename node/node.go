@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"grapevine/node/client"
 	"grapevine/node/config"
 	"grapevine/node/httpapi"
 	"grapevine/node/routing"
@@ -61,6 +62,7 @@ type Node struct {
 	inspector *inspector
 	tracer    *trace.Tracer
 	heat      *heat
+	load      atomic.Pointer[client.LoadEstimate] // nil before it is known
 
 	// caches are told of changed rows. The store runs before the services that
 	// cache exist, hence the pointer.
@@ -164,7 +166,7 @@ func (n *Node) openStore(metrics prometheus.Registerer) error {
 		return err
 	}
 	n.parts.add("the replicated store", n.store.Close)
-	metrics.MustRegister(nodeMetrics{(*cluster)(n)})
+	metrics.MustRegister(nodeMetrics{(*cluster)(n)}, loadMetrics{n})
 	n.deps.Transport.Handle(protoStanding, n.answerStanding)
 	return nil
 }

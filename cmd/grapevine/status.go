@@ -18,7 +18,10 @@ type statusVerb struct {
 // Help implements kong.HelpProvider.
 func (statusVerb) Help() string {
 	return `Exit code 0 means that all is well. TAKING counts partitions that a node is to own and still copies;
-LOG and MARKS count the writes and the delete markers that it keeps until all owners have them.
+LOG and MARKS count the writes and the delete markers that it keeps until all owners have them. REQ/S,
+MS (the mean time of a request), QUEUE MS (what a write waits for its turn) and HEAD-ROOM are of the
+last five seconds: head-room is the share of what the node can do that is left, and of what there is
+least: its processors, the requests that it admits at once, or the space for data.
 
   grapevine status --node http://10.0.0.7:7400
   grapevine status --watch
@@ -76,6 +79,7 @@ func statusOf(v view, alive bool) nodeStatus {
 		Owned: v.health.Partitions.Owned, CaughtUp: v.health.Partitions.CaughtUp,
 		Taking: v.health.Partitions.Coming - v.health.Partitions.ComingCaughtUp, Moved: v.health.Kept.Moved, Hints: v.health.Kept.Hints,
 		Log: v.health.Stability.LogEntries, Marks: v.health.Stability.Marks,
+		Load: v.health.Load,
 	}
 	for _, p := range v.partitions {
 		if p.Local {
@@ -104,6 +108,17 @@ type nodeStatus struct {
 	Marks    int64   `json:"marks"`
 	Uptime   float64 `json:"uptime_s"`
 	Version  string  `json:"version,omitempty"`
+
+	Load *client.LoadEstimate `json:"load,omitempty"` // absent in its first seconds
+}
+
+// load words what a node does, and the share of what it can do that is left.
+func (n nodeStatus) load() (requests, response, queue, headRoom string) {
+	l := n.Load
+	if l == nil {
+		return "-", "-", "-", "-"
+	}
+	return rounded(l.Requests), rounded(l.ResponseMillis), rounded(l.QueueMillis), fmt.Sprintf("%.0f%% %s", 100*l.HeadRoom.Least, l.HeadRoom.Limit)
 }
 
 // condition words the health of a node. One that has left the ring, or was
@@ -133,10 +148,11 @@ func (r statusReport) print(c *console) {
 		verdict = c.paint(red, "Not well: "+count(len(r.Problems), "problem")+".")
 	}
 	fmt.Fprintf(c.out, "%s\n\n", verdict)
-	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "taking", "rows", "log", "marks", "up", "http")
+	t := head("node", "health", "alive", "ring", "zone", "owned", "caught up", "taking", "rows", "log", "marks", "req/s", "ms", "queue ms", "head-room", "up", "http")
 	for _, n := range r.Nodes {
+		requests, response, queue, headRoom := n.load()
 		t.add(short(n.ID), n.condition(), yes(n.Alive), orDash(n.State), orDash(n.Zone),
-			n.Owned, n.CaughtUp, n.Taking, n.Rows, n.Log, n.Marks, uptime(n.Uptime), orDash(n.HTTP))
+			n.Owned, n.CaughtUp, n.Taking, n.Rows, n.Log, n.Marks, requests, response, queue, headRoom, uptime(n.Uptime), orDash(n.HTTP))
 	}
 	c.table(t)
 	for _, p := range r.Problems {

@@ -22,6 +22,7 @@ type Health struct {
 	Kept          Kept              `json:"kept"`
 	Stability     Stability         `json:"stability"`
 	Engine        store.EngineStats `json:"engine"`
+	Load          *LoadEstimate     `json:"load,omitempty" doc:"Absent in the first seconds of a node."`
 }
 
 // The values of Health.Status.
@@ -30,6 +31,25 @@ const (
 	HealthDegraded = "degraded" // it serves, but something wants mending
 	HealthFailing  = "failing"  // it cannot serve part of its duty
 )
+
+// LoadEstimate is how busy a node has been in the last seconds, and how much more it
+// could do.
+type LoadEstimate struct {
+	Seconds        float64  `json:"seconds" doc:"Over how long it was measured."`
+	Requests       float64  `json:"requests_per_s" doc:"Throughput: requests answered, probes included."`
+	ResponseMillis float64  `json:"response_ms" doc:"Mean time of a request, in milliseconds; 0 without any."`
+	QueueMillis    float64  `json:"queue_ms" doc:"Mean time that writes, of clients and of peers, waited for their turn to be applied, in milliseconds; 0 without any."`
+	HeadRoom       HeadRoom `json:"head_room"`
+}
+
+// HeadRoom is the share of what a node can do that is left: 1 is all, 0 none.
+type HeadRoom struct {
+	Least    float64 `json:"least" doc:"The least of those below: what the node has left."`
+	Limit    string  `json:"limit" enum:"cpu,requests,disk" doc:"Which of them that is."`
+	CPU      float64 `json:"cpu" doc:"1 less the node's own CPU time as a share of the processors that it may use. What other programs take of them is not seen."`
+	Requests float64 `json:"requests" doc:"1 less the requests at once as a share of how many are admitted, which follows from what they take: the mean of the time measured or what is inside now, whichever is more."`
+	Disk     float64 `json:"disk" doc:"Of the space that data can take, the share that is free. The 256 MiB below which no writes are taken count as taken."`
+}
 
 // Readiness says whether a node serves and whether it can be spared.
 type Readiness struct {

@@ -133,17 +133,26 @@ function transfers(o) {
 const progress = (value, max) => el('progress', { value, max, 'aria-label': `${value} of ${max}` });
 const mean = (seconds, count) => (count ? `${number((1000 * seconds) / count, 2)} ms` : '–');
 
+// What a node does now, and the share of what it can do that is left, of what there is least.
+function estimated(e) {
+  if (!e) return Array(4).fill('–');
+  const all = `cpu ${percent(e.head_room.cpu)}, requests ${percent(e.head_room.requests)}, disk ${percent(e.head_room.disk)}`;
+  return [number(e.requests_per_s, 1), `${number(e.response_ms, 1)} ms`, `${number(e.queue_ms, 2)} ms`,
+    el('span', { title: all }, `${percent(e.head_room.least)} ${e.head_room.limit}`)];
+}
+const percent = (share) => `${number(100 * share)} %`;
+
 function nodes(o) {
   const rows = o.nodes.map((n) => {
     const name = el('span', { title: n.member.id }, n.member.short, n.member.self ? ' (this)' : '');
-    if (!n.health) return [name, el('span', { class: 'pill failing' }, 'no answer'), n.member.ring_state, n.member.zone ?? '–', n.member.http || '–', ...Array(9).fill('–')];
+    if (!n.health) return [name, el('span', { class: 'pill failing' }, 'no answer'), n.member.ring_state, n.member.zone ?? '–', n.member.http || '–', ...Array(12).fill('–')];
     const { load: l, health: h } = n;
     return [name, el('span', { class: `pill ${h.status}` }, h.status), n.member.ring_state, n.member.zone ?? '–', n.member.http,
-      `${h.partitions.caught_up} of ${h.partitions.owned}`, number(l.requests.in_flight), mean(l.requests.seconds, l.requests.served),
+      `${h.partitions.caught_up} of ${h.partitions.owned}`, number(l.requests.in_flight), ...estimated(h.load),
       mean(l.disk.sync_s, l.disk.syncs), number(l.waiting.fanout_changes + l.waiting.search_changes), `${bytes(l.disk.used_bytes)} / ${bytes(l.disk.free_bytes)} free`,
       bytes(l.process.memory_bytes), `${number(h.stability.log_entries)} / ${number(h.stability.marks)}`, h.version];
   });
-  return el('div', {}, el('section', { class: 'card' }, el('h2', {}, 'Nodes'), table('Nodes', ['Node', 'Health', 'Ring', 'Zone', 'HTTP', 'Caught up', 'In flight', 'Mean request', 'Mean sync', 'Lag', 'Disk', 'Memory', 'Log / marks', 'Version'], rows)),
+  return el('div', {}, el('section', { class: 'card' }, el('h2', {}, 'Nodes'), table('Nodes', ['Node', 'Health', 'Ring', 'Zone', 'HTTP', 'Caught up', 'In flight', 'Requests/s', 'Response', 'Queue', 'Head-room', 'Mean sync', 'Lag', 'Disk', 'Memory', 'Log / marks', 'Version'], rows)),
     el('section', { class: 'card' }, el('h2', {}, 'Round trips and clocks'), matrix(o)), hot(o));
 }
 
