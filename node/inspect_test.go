@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"grapevine/node/client"
+	"grapevine/node/config"
 )
 
 // explained asks a node to explain something.
@@ -99,7 +100,7 @@ func TestWhatCannotBeExplainedIsRefusedByName(t *testing.T) {
 func TestNodesMeasureTheirLinksAndClocks(t *testing.T) {
 	simulate(t, 3, lan, func(s *simulation) {
 		var l client.Links
-		s.expect(http.StatusOK, 0, nil, "GET", "/v1/cluster/links", nil, &l)
+		s.expect(http.StatusOK, 0, theOperator(), "GET", "/v1/cluster/links", nil, &l)
 		if l.Node != "node-a" || len(l.Links) != 2 {
 			t.Fatalf("%+v", l)
 		}
@@ -111,13 +112,20 @@ func TestNodesMeasureTheirLinksAndClocks(t *testing.T) {
 		}
 		s.net.CutOneWay("node-b", "node-a")
 		s.eventually("the cut link is told", func() error {
-			s.expect(http.StatusOK, 0, nil, "GET", "/v1/cluster/links", nil, &l)
+			s.expect(http.StatusOK, 0, theOperator(), "GET", "/v1/cluster/links", nil, &l)
 			if at := slices.IndexFunc(l.Links, func(l client.Link) bool { return l.To == "node-b" }); l.Links[at].Answers || l.Links[at].Error == "" {
 				return fmt.Errorf("%+v", l.Links[at])
 			}
 			return nil
 		})
 	})
+}
+
+// theOperator gives who has the operator token of simulated clusters.
+func theOperator() *account {
+	operator := &account{}
+	operator.Session.Token = config.Secret{1}.OperatorToken()
+	return operator
 }
 
 func TestTheLoadTellsWhatIsHotAndNotWhoBlocksWhom(t *testing.T) {
@@ -128,7 +136,7 @@ func TestTheLoadTellsWhatIsHotAndNotWhoBlocksWhom(t *testing.T) {
 		}
 		s.expect(http.StatusNoContent, 0, bob, "PUT", "/v1/users/@bob/blocks/@ada", nil, nil)
 		var l client.Load
-		s.expect(http.StatusOK, 0, nil, "GET", "/v1/cluster/load", nil, &l)
+		s.expect(http.StatusOK, 0, theOperator(), "GET", "/v1/cluster/load", nil, &l)
 		if l.Requests.Served < 8 || l.Requests.Failed != 0 || len(l.Requests.Buckets) == 0 || l.Writes < 5 {
 			t.Errorf("%+v", l)
 		}

@@ -7,13 +7,11 @@ import (
 	"testing"
 
 	"grapevine/node/client"
-	"grapevine/node/config"
 )
 
 func TestTheOverviewTellsOfEveryNodeAndOfADeadOneOnce(t *testing.T) {
 	simulate(t, 3, lan, func(s *simulation) {
-		operator := &account{}
-		operator.Session.Token = config.Secret{1}.OperatorToken()
+		operator := theOperator()
 		var o client.Overview
 		s.expect(http.StatusUnauthorized, 0, s.signUp(0, "ada"), "GET", "/v1/cluster/overview", nil, nil)
 		s.converge()

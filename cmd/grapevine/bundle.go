@@ -47,9 +47,11 @@ func (b bundle) fill(c *console, x examination, d diagnosis) error {
 		b.json("findings.json", d),
 		b.json("status.json", x.sight.status()),
 		b.json("ring.json", x.sight.ring),
-		b.json("rtt.json", matrix(x.links)),
 		b.json("command.json", map[string]any{"at": b.at.UTC(), "go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "environment": environment()}),
 	)
+	if x.links != nil {
+		err = errors.Join(err, b.json("rtt.json", matrix(x.links)))
+	}
 	for _, v := range x.sight.nodes {
 		if v.err != nil {
 			continue

@@ -14,6 +14,8 @@ import (
 )
 
 type doctorVerb struct {
+	operator `embed:""`
+
 	Timeout time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
 	Bundle  string        `type:"path" placeholder:"FILE" help:"Write what was found, and what it was found from, to a .tar.gz for who is to help."`
 }
@@ -23,19 +25,24 @@ func (doctorVerb) Help() string {
 	return `Looks at every node for what status shows and for what wears on a cluster: clocks that differ, links
 that work one way only, slow or nearly full disks, nodes of different versions, zones and addresses
 that cannot be meant so, work that piles up, and confirmations that never come. Every finding comes
-with what to do. Exit code 0 means that nothing was found.
+with what to do. Exit code 0 means that nothing was found. Clocks and links are looked at with the
+operator token alone; what was not looked at is said.
 
 The bundle holds the answers of all nodes and their metrics. It holds no secret, token, text or name of
 a user: hot keys are told without whose they are. It does hold addresses of nodes; read it before you
 send it.
 
-  grapevine doctor
-  grapevine doctor --bundle help.tar.gz
+  grapevine doctor --secret-file secret
+  grapevine doctor --secret-file secret --bundle help.tar.gz
   grapevine doctor -o json | jq -r '.findings[] | "\(.check): \(.what)"'`
 }
 
 func (v *doctorVerb) Run(c *console) error {
-	x, err := examine(c, v.Timeout)
+	c, operates, err := v.within(c)
+	if err != nil {
+		return err
+	}
+	x, err := examine(c, v.Timeout, operates)
 	if err != nil {
 		return c.asked(err)
 	}
@@ -60,11 +67,11 @@ func (v *doctorVerb) Run(c *console) error {
 // examination is all that the nodes say.
 type examination struct {
 	sight sight
-	links []answer[client.Links]
+	links []answer[client.Links] // nil when the operator token is not at hand
 	loads []answer[client.Load]
 }
 
-func examine(c *console, wait time.Duration) (examination, error) {
+func examine(c *console, wait time.Duration, operates bool) (examination, error) {
 	var x examination
 	var err error
 	if x.sight, err = look(c.ctx, c.client, wait); err != nil {
@@ -72,7 +79,9 @@ func examine(c *console, wait time.Duration) (examination, error) {
 	}
 	var both sync.WaitGroup
 	var failed [2]error
-	both.Go(func() { x.links, failed[0] = linksOf(c, wait) })
+	if operates {
+		both.Go(func() { x.links, failed[0] = linksOf(c, wait) })
+	}
 	both.Go(func() { x.loads, failed[1] = loads(c, wait) })
 	both.Wait()
 	for _, err := range failed {
@@ -88,7 +97,8 @@ type diagnosis struct {
 	Well     bool        `json:"well"`
 	Cluster  string      `json:"cluster"`
 	Findings []diagnosed `json:"findings"`
-	Checks   []string    `json:"checks"` // that found nothing
+	Checks   []string    `json:"checks"`        // that found nothing
+	Unlooked []string    `json:"not_looked_at"` // for want of the operator token
 	Bundle   string      `json:"bundle,omitempty"`
 }
 
@@ -102,27 +112,33 @@ type diagnosed struct {
 type check struct {
 	name string
 	look func(examination) []client.Finding
+	// measured says that it looks at what nodes measure for the operator alone.
+	measured bool
 }
 
 // checks lists what is looked for, in the order of how much it hurts.
 func checks() []check {
 	return []check{
-		{"status", func(x examination) []client.Finding { return verdict.Of(x.sight.judged()).Problems }},
-		{"disks: space", examination.fullDisks},
-		{"disks: speed", examination.slowDisks},
-		{"clocks", examination.clocks},
-		{"links", examination.missing},
-		{"versions", examination.versions},
-		{"configuration", examination.misconfigured},
-		{"backlogs", examination.backlogs},
-		{"stability", examination.stuck},
+		{"status", func(x examination) []client.Finding { return verdict.Of(x.sight.judged()).Problems }, false},
+		{"disks: space", examination.fullDisks, false},
+		{"disks: speed", examination.slowDisks, false},
+		{"clocks", examination.clocks, true},
+		{"links", examination.missing, true},
+		{"versions", examination.versions, false},
+		{"configuration", examination.misconfigured, false},
+		{"backlogs", examination.backlogs, false},
+		{"stability", examination.stuck, false},
 	}
 }
 
 // diagnose looks for everything. It is pure.
 func (x examination) diagnose() diagnosis {
-	d := diagnosis{Cluster: x.sight.ring.Cluster, Findings: []diagnosed{}, Checks: []string{}}
+	d := diagnosis{Cluster: x.sight.ring.Cluster, Findings: []diagnosed{}, Checks: []string{}, Unlooked: []string{}}
 	for _, check := range checks() {
+		if check.measured && x.links == nil {
+			d.Unlooked = append(d.Unlooked, check.name)
+			continue
+		}
 		found := check.look(x)
 		for _, f := range found {
 			f.Severity = cmp.Or(f.Severity, client.HealthDegraded)
@@ -146,6 +162,9 @@ func (d diagnosis) print(c *console) {
 	}
 	for _, name := range d.Checks {
 		fmt.Fprintf(c.out, "%s %s\n", c.paint(green, "✓"), name)
+	}
+	for _, name := range d.Unlooked {
+		fmt.Fprintf(c.out, "- %s: not looked at, which needs the operator token: name it with --token, or the secret with --secret-file\n", name)
 	}
 	switch {
 	case d.Well:

@@ -20,6 +20,22 @@ type operator struct {
 // noSecret is what to do when there is no secret where one was looked for.
 const noSecret = "name a file with the cluster's secret with --secret-file; a directory named with --data holds it only when its node began the cluster, or when it was copied there"
 
+// within gives a console that asks as the operator where the token is named, and says
+// whether it is: for verbs that show more to the operator. A secret that only the
+// context names need not be there.
+func (o operator) within(c *console) (within *console, operates bool, err error) {
+	asked, err := o.client(c)
+	if err != nil && o == (operator{}) {
+		return c, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	as := *c
+	as.client = asked
+	return &as, true, nil
+}
+
 // client gives a client of the asked node that acts for the operator.
 func (o operator) client(c *console) (*client.Client, error) {
 	token := o.Token

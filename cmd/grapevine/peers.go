@@ -7,28 +7,39 @@ import (
 )
 
 type peersVerb struct {
+	operator `embed:""`
 	watching `embed:""`
 }
 
 // Help implements kong.HelpProvider.
 func (peersVerb) Help() string {
 	return `RTT is the round trip from the asked node, marked *, over the streams that data goes over, and CLOCK how
-far the other's clock is ahead of its own. The times between all nodes are shown by rtt.
+far the other's clock is ahead of its own; both are shown to the operator alone. The times between all
+nodes are shown by rtt.
 
   grapevine peers --node http://10.0.0.7:7400
+  grapevine peers --secret-file secret
   grapevine peers -o json | jq -r '.[] | select(.alive | not) | .id'`
 }
 
-func (v *peersVerb) Run(c *console) error { return v.run(c, listPeers) }
+func (v *peersVerb) Run(c *console) error {
+	within, measures, err := v.within(c)
+	if err != nil {
+		return err
+	}
+	return v.run(within, func(c *console) error { return listPeers(c, measures) })
+}
 
-func listPeers(c *console) error {
+func listPeers(c *console, measures bool) error {
 	members, err := c.client.Members(c.ctx)
 	if err != nil {
 		return c.asked(err)
 	}
-	measured, err := c.client.Links(c.ctx)
-	if err != nil && client.StatusOf(err) != 404 { // a node of an earlier version does not measure
-		return c.asked(err)
+	var measured client.Links
+	if measures {
+		if measured, err = c.client.Links(c.ctx); err != nil {
+			return c.asked(err)
+		}
 	}
 	links := map[string]client.Link{}
 	for _, l := range measured.Links {

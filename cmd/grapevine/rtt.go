@@ -11,6 +11,7 @@ import (
 )
 
 type rttVerb struct {
+	operator `embed:""`
 	watching `embed:""`
 	Timeout  time.Duration `default:"5s" help:"How long to wait for each node. (${default})"`
 }
@@ -20,15 +21,21 @@ func (rttVerb) Help() string {
 	return `Every node measures the round trip to every other, over the streams that data goes over. A row is the
 node that measures, a column whom it asks; NO where no answer comes. A link that works one way only
 shows as a time in one triangle and a NO in the other. CLOCK is how far a node's clock is ahead of the
-cluster's median. Exit code 1 means that a link is missing.
+cluster's median. Exit code 1 means that a link is missing. It needs the operator token.
 
-  grapevine rtt
+  grapevine rtt --secret-file secret
   grapevine rtt --watch
   grapevine rtt -o json | jq '.one_way'`
 }
 
 func (v *rttVerb) Run(c *console) error {
-	return v.run(c, func(c *console) error {
+	asked, err := v.client(c)
+	if err != nil {
+		return err
+	}
+	within := *c
+	within.client = asked
+	return v.run(&within, func(c *console) error {
 		all, err := linksOf(c, v.Timeout)
 		if err != nil {
 			return c.asked(err)

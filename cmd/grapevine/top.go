@@ -11,6 +11,8 @@ import (
 )
 
 type topVerb struct {
+	operator `embed:""`
+
 	Once  bool          `help:"Measure once and end."`
 	Every time.Duration `default:"2s" help:"How long each measurement takes. (${default})"`
 	Hot   int           `default:"5" help:"How many hot partitions and keys to show. (${default})"`
@@ -21,14 +23,19 @@ func (topVerb) Help() string {
 	return `Throughput, latency, what waits and what is hot in the whole cluster, live until Ctrl-C. P50 and P99
 are of requests in the time shown, to the accuracy of the histogram at /metrics. FANOUT and SEARCH
 count changes whose consequences are not written yet, UNACKED bytes that some owner has not confirmed.
-Hot keys are those that are written most.
+Hot keys are those that are written most; whose they are is shown to the operator alone.
 
   grapevine top
+  grapevine top --secret-file secret
   grapevine top --once -o json | jq '.nodes[] | {id, requests_per_s, p99_ms}'`
 }
 
 func (v *topVerb) Run(c *console) error {
 	every := max(v.Every, leastEvery)
+	c, _, err := v.within(c)
+	if err != nil {
+		return err
+	}
 	before, err := loads(c, every)
 	if err != nil {
 		return c.asked(err)

@@ -93,7 +93,7 @@ type Process struct {
 type Hot struct {
 	Seconds    float64        `json:"seconds" doc:"Over how long it was counted, at most 60."`
 	Partitions []HotPartition `json:"partitions" nullable:"false" doc:"Hottest first, at most 10."`
-	Keys       []HotKey       `json:"keys" nullable:"false" doc:"Hottest first, at most 10."`
+	Keys       []HotKey       `json:"keys" nullable:"false" doc:"Hottest first, at most 10; none without the operator token."`
 }
 
 // HotPartition counts the writes of a partition.
@@ -111,12 +111,12 @@ type HotKey struct {
 	Over      int    `json:"over" doc:"By how much writes may be too high."`
 }
 
-// Links has the node measure the way to every other.
+// Links has the node measure the way to every other. It needs the operator token.
 func (c *Client) Links(ctx context.Context) (out Links, err error) {
 	return out, c.call(ctx, "GET", "/v1/cluster/links", nil, &out)
 }
 
-// Load gives the node's figures.
+// Load gives the node's figures, with the operator token those of hot keys too.
 func (c *Client) Load(ctx context.Context) (out Load, err error) {
 	return out, c.call(ctx, "GET", "/v1/cluster/load", nil, &out)
 }

@@ -31,7 +31,7 @@ type (
 
 func (a *api) inspectRoutes() {
 	tags := []string{"cluster"}
-	register(a, anyone, huma.Operation{
+	register(a, operator, huma.Operation{
 		OperationID: "get-links", Method: http.MethodGet, Path: "/v1/cluster/links", Tags: tags,
 		Summary: "Measure the round trip to every other node, and how far its clock is off",
 	}, func(ctx context.Context, _ *struct{}) (*linksReply, error) {
@@ -40,9 +40,13 @@ func (a *api) inspectRoutes() {
 	register(a, anyone, huma.Operation{
 		OperationID: "get-load", Method: http.MethodGet, Path: "/v1/cluster/load", Tags: tags,
 		Summary:     "Show what this node has done since it started, what waits, and what is hot",
-		Description: "Rates are the differences of two answers. The same figures and more are at /metrics.",
+		Description: "Rates are the differences of two answers. The same figures and more are at /metrics. Which keys are hot, and whose they are, is shown to the operator alone.",
+		Security:    []map[string][]string{{}, {"operator": {}}},
 	}, func(ctx context.Context, _ *struct{}) (*loadReply, error) {
 		l, err := a.Inspector.Load(ctx)
+		if x := exchangeOf(ctx); !x.isOperator(x.r.Header.Get("Authorization")) {
+			l.Hot.Keys = []client.HotKey{}
+		}
 		return &loadReply{l}, err
 	})
 	register(a, anyone, huma.Operation{

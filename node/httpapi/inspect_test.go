@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"grapevine/node/client"
@@ -19,7 +20,7 @@ func (f fakeInspector) Links(context.Context) client.Links {
 func (f fakeInspector) Load(ctx context.Context) (client.Load, error) {
 	return client.Load{
 		Node: "node-a", Requests: client.Requests{Buckets: []client.Bucket{}}, Disk: client.Disk{Buckets: []client.Bucket{}},
-		Hot: client.Hot{Partitions: []client.HotPartition{}, Keys: []client.HotKey{}},
+		Hot: client.Hot{Partitions: []client.HotPartition{}, Keys: []client.HotKey{{Kind: "posts", Owner: "ada"}}},
 	}, f.do(ctx, social.Identity{}, social.Cut{})
 }
 
@@ -46,5 +47,28 @@ func TestExplainTakesTwoThingsWithAColonBetween(t *testing.T) {
 	}
 	if !slices.Equal(w.refs, []string{"@ada:@bob"}) {
 		t.Errorf("explained %q", w.refs)
+	}
+}
+
+func TestWhatIsHotAndTheLinksAreForTheOperator(t *testing.T) {
+	t.Parallel()
+	a, _ := newAPI(t, nil)
+	operators := []string{"Authorization", "Bearer " + opToken}
+	for _, c := range []struct {
+		path   string
+		header []string
+		status int
+		shows  bool
+	}{
+		{"/v1/cluster/links", nil, http.StatusUnauthorized, false},
+		{"/v1/cluster/links", operators, http.StatusOK, false},
+		{"/v1/cluster/load", nil, http.StatusOK, false},
+		{"/v1/cluster/load", []string{"Authorization", "Bearer token-of-an-account"}, http.StatusOK, false},
+		{"/v1/cluster/load", operators, http.StatusOK, true},
+	} {
+		rec := send(a, "GET", c.path, "", c.header...)
+		if rec.Code != c.status || strings.Contains(rec.Body.String(), `"ada"`) != c.shows {
+			t.Errorf("%s with %q: %d %s", c.path, c.header, rec.Code, rec.Body)
+		}
 	}
 }
