@@ -243,9 +243,14 @@ func apart(millis float64) string {
 
 func (x examination) missing() (found []client.Finding) {
 	r := matrix(x.links)
+	judged := x.sight.judged()
 	for _, l := range r.Missing {
-		what := fmt.Sprintf("node %s gets no answer from node %s over the streams that data goes over: %s", short(l.From), short(l.To), l.Error)
-		if slices.Contains(r.OneWay, l) {
+		oneWay := slices.Contains(r.OneWay, l)
+		if judged.Apart(l.From, l.To) || !oneWay && l.From > l.To {
+			continue // status has it, or the other way round is told
+		}
+		what := fmt.Sprintf("nodes %s and %s get no answer from one another over the streams that data goes over: %s", short(l.From), short(l.To), l.Error)
+		if oneWay {
 			what = fmt.Sprintf("the link between %s and %s works one way only: %s gets no answer: %s", short(l.From), short(l.To), short(l.From), l.Error)
 		}
 		found = append(found, client.Finding{What: what, Do: fmt.Sprintf("let TCP through from %s to the --p2p address of %s, and see that --advertise of %s names a host that %s reaches", short(l.From), short(l.To), short(l.To), short(l.From))})

@@ -9,25 +9,6 @@ import (
 	"grapevine/node/client"
 )
 
-// apart finds the nodes that answer here but do not reach one another.
-func (s Sight) apart() (found []client.Finding) {
-	for _, from := range s.Nodes {
-		var missing []string
-		for _, c := range from.Sees {
-			if (!c.Alive || !c.Reachable) && s.answers(c.ID) {
-				missing = append(missing, shortID(c.ID))
-			}
-		}
-		if len(missing) > 0 {
-			found = append(found, client.Finding{
-				What: fmt.Sprintf("node %s does not reach %s", short(from), strings.Join(missing, ", ")),
-				Do:   "check the network between their --p2p and --gossip addresses (TCP, and UDP for gossip), and that --advertise names a host the others reach",
-			})
-		}
-	}
-	return found
-}
-
 // foreigners finds nodes that hold the secret, and have begun or joined another
 // cluster: --join does not take them over.
 func (s Sight) foreigners() (found []client.Finding) {
@@ -70,7 +51,7 @@ func (s Sight) complaints() (found []client.Finding) {
 	var first []client.HealthProblem
 	for _, v := range s.Nodes {
 		for _, p := range v.Health.Problems {
-			if s.explained(p) {
+			if s.explained(v, p) {
 				continue
 			}
 			if by[p] == nil {

@@ -44,10 +44,11 @@ func Down(short string, why ...string) string { return downPrefix(short) + strin
 
 func downPrefix(short string) string { return "node " + short + " is down: " }
 
-// explained says whether a complaint is about a node that does not answer here.
-func (s Sight) explained(p client.HealthProblem) bool {
+// explained says whether what a node complains of comes of a finding that is told: it
+// misses one that does not answer here either, or that it does not reach.
+func (s Sight) explained(by View, p client.HealthProblem) bool {
 	return slices.ContainsFunc(s.Nodes, func(v View) bool {
-		return s.isSilent(v) && strings.HasPrefix(p.What, downPrefix(short(v)))
+		return strings.HasPrefix(p.What, downPrefix(short(v))) && (s.isSilent(v) || s.misses(by, v))
 	})
 }
 

@@ -87,7 +87,17 @@ func TestWhatIsNotWellIsFound(t *testing.T) {
 		"two nodes are cut off from each other": {func(s *Sight) {
 			s.Nodes[0].Sees[0].Reachable = false
 			s.Nodes[1].Sees[0].Alive = false
-		}, []string{"node-a does not reach node-b", "node-b does not reach node-a"}},
+			for i, other := range []string{"node-b", "node-a"} {
+				s.Nodes[i].Health.Status = client.HealthDegraded
+				s.Nodes[i].Health.Problems = []client.HealthProblem{{What: Down(other, "its copies are missing"), Do: "start it"}}
+			}
+		}, []string{"nodes node-a and node-b do not reach one another"}},
+		"a link works one way": {func(s *Sight) { s.Nodes[1].Sees[0].Reachable = false },
+			[]string{"node node-b does not reach node node-a, which reaches it"}},
+		"a node is cut off from the others": {func(s *Sight) {
+			s.Nodes[2].Sees[0].Alive, s.Nodes[2].Sees[1].Alive = false, false
+			s.bury(2)
+		}, []string{"the nodes fall apart into sides that do not reach one another: node-a node-b | node-c"}},
 		"the ring is seen differently": {func(s *Sight) { s.Nodes[1].Digest = "e" },
 			[]string{"disagree on who is in the ring: node-a node-c | node-b"}},
 		"a node of another cluster is in contact": {func(s *Sight) {
