@@ -28,7 +28,7 @@ func (s *simulation) cacheMetric(i int, figure, cache string) float64 {
 func TestTheMetricsTellWhatEachCacheFoundAndHolds(t *testing.T) {
 	simulate(t, 1, lan, func(s *simulation) {
 		for _, cache := range []string{
-			"posts", "post_counts", "post_marks", "blocks", "relation_counts", "home_pages", "merged_authors", "author_pages",
+			"tokens", "posts", "post_counts", "post_marks", "blocks", "relation_counts", "home_pages", "merged_authors", "author_pages",
 		} {
 			for _, figure := range []string{"hits_total", "misses_total", "evictions_total", "entries", "bytes"} {
 				if s.cacheMetric(0, figure, cache) != 0 {
@@ -46,6 +46,10 @@ func TestTheMetricsTellWhatEachCacheFoundAndHolds(t *testing.T) {
 			s.t.Errorf("%v hits, %v misses, %v entries", hits, misses, s.cacheMetric(0, "entries", "posts"))
 		}
 		s.expect(http.StatusNoContent, 0, ada, "DELETE", "/v1/posts/"+post, nil, nil)
+		if s.cacheMetric(0, "hits_total", "tokens") < 1 || s.cacheMetric(0, "entries", "tokens") != 1 {
+			s.t.Errorf("of one token that was used again, %v hits and %v entries",
+				s.cacheMetric(0, "hits_total", "tokens"), s.cacheMetric(0, "entries", "tokens"))
+		}
 		if n := s.cacheMetric(0, "entries", "posts"); n != 0 {
 			s.t.Errorf("the deleted post is still among %v", n)
 		}

@@ -119,7 +119,7 @@ func (n *Node) build(metrics *prometheus.Registry) error {
 		return fmt.Errorf("timelines: %w", err)
 	}
 	n.caches.Store(&[]store.Invalidator{accounts.Invalidate, relations.Invalidate, texts.Invalidate, timelines.Invalidate})
-	if err := measureCaches(metrics, relations, texts, timelines); err != nil {
+	if err := measureCaches(metrics, accounts, relations, texts, timelines); err != nil {
 		return fmt.Errorf("metrics of caches: %w", err)
 	}
 	if err := n.startFanout(metrics); err != nil {

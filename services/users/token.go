@@ -11,6 +11,7 @@ import (
 
 	"aidanwoods.dev/go-paseto"
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 
 	"grapevine/crdt"
 	"grapevine/services/schema"
@@ -99,8 +100,9 @@ type openedToken struct {
 
 func newTokenCache() (*tokenCache, error) {
 	opened, err := otter.New(&otter.Options[[sha256.Size]byte, *openedToken]{
-		MaximumSize: cachedTexts,
-		Executor:    func(fn func()) { fn() }, // no goroutine without an owner
+		MaximumSize:   cachedTexts,
+		StatsRecorder: stats.NewCounter(),
+		Executor:      func(fn func()) { fn() }, // no goroutine without an owner
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make token cache: %w", err)
