@@ -176,16 +176,16 @@ type gossipCounter struct {
 var _ pubsub.RawTracer = gossipCounter{}
 
 func (c gossipCounter) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
-	c.host.metrics.gossipDropped.WithLabelValues("outbound").Add(float64(len(rpc.GetPublish())))
+	c.host.metrics.gossipDropped.WithLabelValues(lostOutbound).Add(float64(len(rpc.GetPublish())))
 }
 func (c gossipCounter) RejectMessage(m *pubsub.Message, reason string) {
-	c.host.metrics.gossipDropped.WithLabelValues("rejected").Inc()
+	c.host.metrics.gossipDropped.WithLabelValues(lostRejected).Inc()
 	if forged(reason) {
 		c.host.offend(nodeID(m.ReceivedFrom), gossipProtocol, weightMalformed, errors.New(reason))
 	}
 }
 func (c gossipCounter) UndeliverableMessage(*pubsub.Message) {
-	c.host.metrics.gossipDropped.WithLabelValues("undelivered").Inc()
+	c.host.metrics.gossipDropped.WithLabelValues(lostUndelivered).Inc()
 }
 func (c gossipCounter) RecvRPC(rpc *pubsub.RPC) {
 	c.traffic.noteReceived(len(rpc.GetPublish()), proto.Size(&rpc.RPC))

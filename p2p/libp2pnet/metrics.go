@@ -17,6 +17,13 @@ const (
 	refusedProtocol    = "protocol"    // none that is served here, or none in time
 )
 
+// Where gossip is lost, as metrics say it.
+const (
+	lostOutbound    = "outbound"    // the queue to a peer is full
+	lostRejected    = "rejected"    // not accepted here
+	lostUndelivered = "undelivered" // the subscriber is too slow
+)
+
 type metrics struct {
 	dials         *prometheus.CounterVec
 	overloaded    prometheus.Counter
@@ -29,7 +36,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	f := promauto.With(reg)
-	return metrics{
+	m := metrics{
 		dials: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "grapevine_p2p_dials_total",
 			Help: "Attempts to connect to a peer, by outcome (ok, failed).",
@@ -56,6 +63,12 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		}, []string{"reason"}),
 		traffic: newTrafficMetrics(f),
 	}
+	// A series must be there at 0: of one that begins with its first event, rates and
+	// alerts miss that event.
+	for _, where := range []string{lostOutbound, lostRejected, lostUndelivered} {
+		m.gossipDropped.WithLabelValues(where)
+	}
+	return m
 }
 
 type trafficMetrics struct {

@@ -30,11 +30,17 @@ func newMetrics(r prometheus.Registerer, w *Worker) *metrics {
 		}
 		return w.cfg.Now().Sub(at).Seconds()
 	})
-	return &metrics{
+	m := &metrics{
 		attempts: factory.NewCounterVec(prometheus.CounterOpts{Namespace: "grapevine", Subsystem: "webhooks", Name: "attempts_total",
 			Help: "Attempts by outcome: accepted (2xx), refused (any other reply), unreachable (no reply), withdrawn (nothing left to send)."},
 			[]string{"outcome"}),
 		dead: factory.NewCounter(prometheus.CounterOpts{Namespace: "grapevine", Subsystem: "webhooks", Name: "dead_total",
 			Help: "Deliveries that were given up."}),
 	}
+	// A series must be there at 0: of one that begins with its first event, rates and
+	// alerts miss that event.
+	for _, outcome := range []string{"accepted", "refused", "unreachable", "withdrawn"} {
+		m.attempts.WithLabelValues(outcome)
+	}
+	return m
 }
