@@ -8,7 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the rate, the errors and the duration of requests by route.
+// metrics are the rate, the errors and the duration of requests by route: 17 series
+// for each route, method and class of replies that has occurred, so some 350 on a busy
+// node, and 8 000 should all of a hundred routes have replied in all five classes.
 type metrics struct {
 	duration *prometheus.HistogramVec
 }
