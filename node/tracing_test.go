@@ -20,6 +20,20 @@ type collector struct {
 type span struct {
 	TraceID, SpanID, ParentSpanID, Name string
 	Kind                                int
+	Attributes                          []struct {
+		Key   string
+		Value struct{ StringValue string }
+	}
+}
+
+// request gives the request id that a span tells.
+func (s span) request() string {
+	for _, a := range s.Attributes {
+		if a.Key == "grapevine.request" {
+			return a.Value.StringValue
+		}
+	}
+	return ""
 }
 
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +87,7 @@ func TestATraceFollowsARequestFromTheClientThroughTheNodes(t *testing.T) {
 	}
 	r.Header.Set("Traceparent", "00-"+trace+"-"+caller+"-01")
 	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Request-Id", "follow-me")
 	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +100,8 @@ func TestATraceFollowsARequestFromTheClientThroughTheNodes(t *testing.T) {
 		for _, request := range spans.below(trace, caller, 2) {
 			for _, call := range spans.below(trace, request.SpanID, 3) {
 				for _, answer := range spans.below(trace, call.SpanID, 2) {
-					return request.Name == "POST /v1/users" && call.Name == answer.Name
+					return request.Name == "POST /v1/users" && call.Name == answer.Name &&
+						request.request() == "follow-me" && call.request() == "follow-me" && answer.request() == "follow-me"
 				}
 			}
 		}
