@@ -183,11 +183,16 @@ func (d *derivation) lacking(ms []store.Mutation) ([]store.Mutation, error) {
 	}
 	var lacking []store.Mutation
 	for i, m := range ms {
-		last, exists := rows[i].Last()
-		other := m.Op == store.Put && m.Value != nil && !bytes.Equal(last.Value, m.Value)
-		if m.Op == store.Update || exists != (m.Op == store.Put) || other {
+		if changes(m, rows[i]) {
 			lacking = append(lacking, m)
 		}
 	}
 	return lacking, nil
+}
+
+// changes says whether a mutation would change whether a row exists, or what it says.
+func changes(m store.Mutation, row crdt.Row) bool {
+	last, exists := row.Last()
+	other := m.Op == store.Put && m.Value != nil && !bytes.Equal(last.Value, m.Value)
+	return m.Op == store.Update || exists != (m.Op == store.Put) || other
 }

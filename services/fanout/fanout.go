@@ -44,7 +44,8 @@ type Config struct {
 	Announce func(done []store.Seen)
 	// TakeOver is how long another node's work may stay undone. 0 means 5 s.
 	TakeOver time.Duration
-	// MaxPending bounds the changes held in memory. 0 means 100,000.
+	// MaxPending bounds the changes held in memory, and the acts that wait to be
+	// compared with their mirrors. 0 means 100,000.
 	MaxPending int
 	// InFlight bounds the writes under way, and the partitions worked on. 0 means 64.
 	InFlight int
@@ -100,7 +101,7 @@ type Worker struct {
 	out     *outbox
 	metrics *metrics
 	slots   chan struct{}  // one per partition worked on
-	lanes   sync.WaitGroup // goroutines of lanes, which Run waits for
+	lanes   sync.WaitGroup // goroutines of lanes and of the review, which Run waits for
 	nudged  chan struct{}  // a change was done: there is room, and news to tell
 	unsaved bool           // the cursor could not be saved last time
 
@@ -132,7 +133,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	mirrors, err := newReview(ctx, w)
+	if err != nil {
+		return err
+	}
 	w.backlog.begin(after)
+	w.lanes.Go(func() { mirrors.run(ctx) })
 	appended, stop := w.cfg.Log.Appended()
 	defer stop()
 	w.loop(ctx, appended, after)

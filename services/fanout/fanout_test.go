@@ -247,7 +247,7 @@ func TestAnIdleWorkerDoesNothing(t *testing.T) {
 		n := w.start(newLog(w), true, nil)
 		ann, bob := w.signUp("ann"), w.signUp("bob")
 		w.follow(ann, bob)
-		time.Sleep(10 * time.Second)
+		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		n.log.mu.Lock()
 		logReads := n.log.reads

@@ -12,6 +12,7 @@ type metrics struct {
 	errors    prometheus.Counter
 	passed    prometheus.Counter
 	takenOver prometheus.Counter
+	mended    prometheus.Counter
 	delay     prometheus.Histogram
 }
 
@@ -28,6 +29,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		errors:    counter("errors_total", "Attempts that failed and are made again."),
 		passed:    counter("passed_total", "Changes given up because they cannot be acted on; see the log."),
 		takenOver: counter("taken_over_total", "Changes of partitions that another node led when they came."),
+		mended:    counter("mended_total", "Mirrors of acts that differed from these when both were looked at once more, and were put or removed."),
 		delay: factory.NewHistogram(prometheus.HistogramOpts{Namespace: "grapevine", Subsystem: "fanout", Name: "delay_seconds",
 			Help:    "Time from reading a change to the acknowledgement of its consequences.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),

@@ -118,10 +118,10 @@ func (w *world) shown(who social.Identity) []string {
 // log is a node's own cursors over the shared change log.
 type log struct {
 	*servicetest.Store
-	mu     sync.Mutex
-	cursor uint64
-	reads  int
-	held   bool // shows nothing
+	mu      sync.Mutex
+	cursors map[string]uint64 // by consumer
+	reads   int
+	held    bool // shows nothing
 }
 
 func (l *log) hold(held bool) {
@@ -141,20 +141,20 @@ func (l *log) Changes(ctx context.Context, after uint64, limit int) ([]store.Cha
 	return l.Store.Changes(ctx, after, limit)
 }
 
-func (l *log) Cursor(context.Context, string) (uint64, error) {
+func (l *log) Cursor(_ context.Context, consumer string) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cursor, nil
+	return l.cursors[consumer], nil
 }
 
-func (l *log) SaveCursor(_ context.Context, _ string, seq uint64) error {
+func (l *log) SaveCursor(_ context.Context, consumer string, seq uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cursor = seq
+	l.cursors[consumer] = seq
 	return nil
 }
 
-func (l *log) saved() uint64 { seq, _ := l.Cursor(context.Background(), ""); return seq }
+func (l *log) saved() uint64 { seq, _ := l.Cursor(context.Background(), "fanout"); return seq }
 
 // node is a worker that runs.
 type node struct {
@@ -165,7 +165,7 @@ type node struct {
 	stop  func()
 }
 
-func newLog(w *world) *log { return &log{Store: w.rows} }
+func newLog(w *world) *log { return &log{Store: w.rows, cursors: map[string]uint64{}} }
 
 // start runs a worker that leads every partition, or none, until the test ends or
 // stop is called.
