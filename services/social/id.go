@@ -48,8 +48,13 @@ func RandomSlot() uint16 {
 
 // SlotOf gives the slot of an id and whether it is one. Ids are upper case.
 func SlotOf(id string) (slot uint16, ok bool) {
+	for i := range len(id) {
+		if id[i] >= 'a' { // ParseStrict reads lower case too
+			return 0, false
+		}
+	}
 	u, err := ulid.ParseStrict(id)
-	if err != nil || u.String() != id {
+	if err != nil {
 		return 0, false
 	}
 	return binary.BigEndian.Uint16(u[6:]), true
