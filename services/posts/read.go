@@ -174,20 +174,25 @@ func (s *Service) load(ctx context.Context, ids []string) ([]*view, error) {
 		if !ok {
 			continue
 		}
-		w := want{at: i, key: schema.Post(id), current: s.current(ctx, store.Slot(n))}
-		if w.current {
-			if v, ok := s.cache.Get(id); ok {
-				views[i] = v
-				continue
-			}
-			w.changes = s.cache.Drops(id)
+		current := s.current(ctx, store.Slot(n))
+		if v, ok := s.cached(id, current); ok {
+			views[i] = v
+			continue
 		}
-		wanted = append(wanted, w)
+		wanted = append(wanted, want{at: i, key: schema.Post(id), current: current, changes: s.cache.Drops(id)})
 	}
 	if len(wanted) == 0 {
 		return views, nil
 	}
 	return views, s.fetch(ctx, wanted, views)
+}
+
+// cached gives a view from the cache, if what it holds of the post's slot is current.
+func (s *Service) cached(id string, current bool) (*view, bool) {
+	if !current {
+		return nil, false
+	}
+	return s.cache.Get(id)
 }
 
 // want is a post to be read from the store.
