@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"grapevine/crdt"
 	"grapevine/services/social"
@@ -58,6 +59,7 @@ func (l List[T]) Page(ctx context.Context, cut social.Cut) (social.Page[T], erro
 		if err != nil {
 			return page, err
 		}
+		page.Items = slices.Grow(page.Items, min(len(items), cut.Limit-len(page.Items)))
 		for i, item := range items {
 			if l.Hidden(item) {
 				continue
