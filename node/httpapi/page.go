@@ -10,13 +10,15 @@ import (
 	"grapevine/services/social"
 )
 
-// rawReply is JSON that a service has encoded.
+// rawReply is JSON that a service has encoded. Its length is said in advance: without
+// it a body is sent in chunks, at the cost of another write to the connection.
 type rawReply struct {
-	ContentType string `header:"Content-Type" hidden:"true"`
-	Body        []byte
+	ContentType   string `header:"Content-Type" hidden:"true"`
+	ContentLength int    `header:"Content-Length" hidden:"true"`
+	Body          []byte
 }
 
-func raw(body []byte) *rawReply { return &rawReply{"application/json", body} }
+func raw(body []byte) *rawReply { return &rawReply{"application/json", len(body), body} }
 
 // replies declares the JSON of an operation that answers with a rawReply.
 func replies[T any](a *api, op huma.Operation) huma.Operation {
