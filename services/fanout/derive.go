@@ -3,7 +3,6 @@ package fanout
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"grapevine/crdt"
@@ -30,12 +29,14 @@ type derivation struct {
 
 func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
 	for _, k := range keys {
-		if late, err := d.late(ctx, k); err != nil {
+		row, late, err := d.late(ctx, k)
+		if err != nil {
 			return fmt.Errorf("whether %s is of a deleted account: %w", k, err)
-		} else if late {
+		}
+		if late {
 			continue
 		}
-		if err := d.follow(ctx, k); err != nil {
+		if err := d.follow(ctx, k, row); err != nil {
 			return fmt.Errorf("consequences of %s: %w", k, err)
 		}
 		if err := d.tell(ctx, k); err != nil {
@@ -46,11 +47,7 @@ func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
 }
 
 // follow derives what follows from a row.
-func (d *derivation) follow(ctx context.Context, k store.Key) error {
-	row, err := d.rows.Get(d.reads, k)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
+func (d *derivation) follow(ctx context.Context, k store.Key, row crdt.Row) error {
 	owner, other, _ := schema.Split(k)
 	switch k.Family {
 	case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAgreed, schema.FamilyAsked,

@@ -15,29 +15,39 @@ import (
 // when it comes.
 
 // late ends what came after the departure of the account that it is of, or that did what
-// it mirrors, and says whether it was so.
-func (d *derivation) late(ctx context.Context, k store.Key) (bool, error) {
+// it mirrors, and says whether it was so. It gives the row as it is.
+func (d *derivation) late(ctx context.Context, k store.Key) (row crdt.Row, late bool, err error) {
 	if !ofAccount(k.Family) && !mirrors(k.Family) {
-		return false, nil
+		row, err = d.get(k)
+		return row, false, err
 	}
-	row, err := d.get(k)
+	row, departed, err := d.withDeparture(k)
 	if err != nil || !row.Exists() {
-		return false, err
+		return row, false, err
 	}
-	if ofAccount(k.Family) {
+	if departed {
 		owner, _, _ := schema.Split(k)
-		departed, err := d.departed(owner)
-		if err != nil {
-			return false, err
-		}
-		if departed {
-			return true, d.depart(ctx, owner)
-		}
+		return row, true, d.depart(ctx, owner)
 	}
-	if !mirrors(k.Family) {
-		return false, nil
+	if mirrors(k.Family) {
+		late, err = d.lateMirror(ctx, k, row)
 	}
-	return d.lateMirror(ctx, k, row)
+	return row, late, err
+}
+
+// withDeparture gives a row and, of one that is of an account, whether that has
+// departed: in one read, since both lie in the account's slot.
+func (d *derivation) withDeparture(k store.Key) (row crdt.Row, departed bool, err error) {
+	if !ofAccount(k.Family) {
+		row, err = d.get(k)
+		return row, false, err
+	}
+	owner, _, _ := schema.Split(k)
+	rows, err := d.rows.GetMany(d.reads, []store.Key{k, schema.Departed(owner)})
+	if err != nil {
+		return row, false, err
+	}
+	return rows[0], owner != "" && rows[1].Exists(), nil
 }
 
 func (d *derivation) lateMirror(ctx context.Context, k store.Key, row crdt.Row) (bool, error) {
