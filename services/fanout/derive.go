@@ -25,6 +25,7 @@ type derivation struct {
 	reads     context.Context // what the truth is read in
 	again     bool            // the mutations may have been made before
 	gathered  []store.Mutation
+	inboxes   map[string]bool // of users, that may have got too full
 }
 
 func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
@@ -43,7 +44,10 @@ func (d *derivation) derive(ctx context.Context, keys []store.Key) error {
 			return fmt.Errorf("whom to tell of %s: %w", k, err)
 		}
 	}
-	return d.flush(ctx)
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	return d.trimInboxes(ctx)
 }
 
 // follow derives what follows from a row.

@@ -251,7 +251,7 @@ func (w *Worker) attempt(ctx context.Context, items []*item) error {
 		return ctx.Err()
 	}
 	defer func() { <-w.slots }()
-	d := &derivation{rows: w.cfg.Rows, out: w.out, backfill: w.cfg.Backfill, pushLimit: w.cfg.PushLimit, reads: ctx}
+	d := &derivation{rows: w.cfg.Rows, out: w.out, backfill: w.cfg.Backfill, pushLimit: w.cfg.PushLimit, reads: ctx, inboxes: map[string]bool{}}
 	var keys []store.Key
 	named := map[store.Key]struct{}{}
 	for _, it := range items {

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"grapevine/crdt"
 	"grapevine/services/schema"
@@ -63,14 +64,26 @@ func (d *derivation) tell(ctx context.Context, k store.Key) error {
 	if err == nil {
 		err = d.hook(ctx, user, string(told.Kind), id)
 	}
-	if err != nil || !looks(id) {
-		return err
+	if err == nil && looksAtInbox(id) {
+		d.inboxes[user] = true
 	}
-	return d.trim(ctx, social.MaxNotifications,
-		func(after string, limit int) store.Range {
-			return schema.Of(schema.FamilyNotification, user, after, true, limit)
-		},
-		func(e store.Entry) error { return d.add(ctx, present(e.Key, false)) })
+	return err
+}
+
+// trimInboxes removes what is too much from the inboxes that were added to: when what
+// was derived is written, and of an inbox once, however much came together.
+func (d *derivation) trimInboxes(ctx context.Context) error {
+	for user := range d.inboxes {
+		err := d.trim(ctx, social.MaxNotifications,
+			func(after string, limit int) store.Range {
+				return schema.Of(schema.FamilyNotification, user, after, true, limit)
+			},
+			func(e store.Entry) error { return d.add(ctx, present(e.Key, false)) })
+		if err != nil {
+			return fmt.Errorf("trim the inbox of %s: %w", user, err)
+		}
+	}
+	return d.flush(ctx)
 }
 
 // recipient gives the user whom a mirror concerns, "" where the post beside which it
@@ -142,10 +155,14 @@ func (d *derivation) untell(ctx context.Context, user string, gone func(schema.T
 	})
 }
 
-// looks says whether what was added with an id, a notification or a message of a
-// channel, leads to a look at how many there are. One in 32 does: an id ends in one of
-// 32 digits.
+// looks says whether what was added with an id, a message of a channel, leads to a look
+// at how many there are. One in 32 does: an id ends in one of 32 digits.
 func looks(id string) bool { return id[len(id)-1] == '0' }
+
+// looksAtInbox is looks for notifications, of which one in 256 leads to a look. A look
+// reads all that was kept and passes what was removed lately, which an account that
+// very many begin to follow has much of.
+func looksAtInbox(id string) bool { return looks(id) && id[len(id)-2] < '4' }
 
 // trim removes what follows, in a list, on so many rows to keep.
 func (d *derivation) trim(ctx context.Context, keep int, list func(after string, limit int) store.Range, remove func(store.Entry) error) error {
@@ -153,16 +170,21 @@ func (d *derivation) trim(ctx context.Context, keep int, list func(after string,
 	if err != nil || len(kept) < keep {
 		return err
 	}
-	beyond, err := d.rows.Scan(d.reads, list(schema.Other(kept[keep-1].Key), pageRows))
-	if err != nil {
-		return err
-	}
-	for _, e := range beyond {
-		if err := remove(e); err != nil {
+	for after := kept[keep-1].Key; ; {
+		beyond, err := d.rows.Scan(d.reads, list(schema.Other(after), pageRows))
+		if err != nil {
 			return err
 		}
+		for _, e := range beyond {
+			if err := remove(e); err != nil {
+				return err
+			}
+		}
+		if len(beyond) < pageRows {
+			return ctx.Err()
+		}
+		after = beyond[pageRows-1].Key
 	}
-	return ctx.Err()
 }
 
 // departInbox ends what a deleted account was told, and what it said about that.
