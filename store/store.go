@@ -162,6 +162,9 @@ type Rows interface {
 	// Count counts the existing rows of a range, up to its Limit, where they lie: at
 	// the cost of reading them, but not of sending them.
 	Count(ctx context.Context, r Range) (int, error)
+	// CountMany counts as Count does, of many ranges, in their order. It asks every
+	// owner involved once.
+	CountMany(ctx context.Context, rs []Range) ([]int, error)
 	// ScanIndex returns existing rows of an indexed family over all slots in the
 	// order of Sort, asking each partition once.
 	ScanIndex(ctx context.Context, r IndexRange) ([]Entry, Coverage, error)

@@ -143,18 +143,41 @@ func (s *Store) Scan(_ context.Context, r store.Range) ([]store.Entry, error) {
 	if err := s.reading(store.Key{Slot: r.Slot, Family: r.Family, Sort: r.Prefix}); err != nil {
 		return nil, err
 	}
+	return s.scan(r), nil
+}
+
+// scan gives what a range selects. The caller holds s.mu.
+func (s *Store) scan(r store.Range) []store.Entry {
 	from, _ := slices.BinarySearchFunc(s.order, store.Key{Slot: r.Slot, Family: r.Family, Sort: r.Prefix}, compare)
 	to := from
 	for to < len(s.order) && s.order[to].Slot == r.Slot && s.order[to].Family == r.Family && strings.HasPrefix(s.order[to].Sort, r.Prefix) {
 		to++
 	}
-	return s.cut(s.order[from:to], r.After, r.Reverse, r.Limit), nil
+	return s.cut(s.order[from:to], r.After, r.Reverse, r.Limit)
 }
 
 // Count implements store.Rows.
 func (s *Store) Count(ctx context.Context, r store.Range) (int, error) {
 	entries, err := s.Scan(ctx, r)
 	return len(entries), err
+}
+
+// CountMany implements store.Rows. It is one call.
+func (s *Store) CountMany(_ context.Context, rs []store.Range) ([]int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := make([]store.Key, len(rs))
+	for i, r := range rs {
+		keys[i] = store.Key{Slot: r.Slot, Family: r.Family, Sort: r.Prefix}
+	}
+	if err := s.reading(keys...); err != nil {
+		return nil, err
+	}
+	counts := make([]int, len(rs))
+	for i, r := range rs {
+		counts[i] = len(s.scan(r))
+	}
+	return counts, nil
 }
 
 // ScanIndex implements store.Rows.

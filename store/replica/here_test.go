@@ -55,5 +55,31 @@ func TestWhatANodeHasAppliedItReadsHoweverItFares(t *testing.T) {
 		if n, err := c.on(id(0)).Count(everybody, list); err != nil || n != 1 {
 			t.Errorf("counted: %d, %v", n, err)
 		}
+		if n, err := c.on(id(0)).CountMany(everybody, []store.Range{list}); err != nil || n[0] != 1 {
+			t.Errorf("counted with others: %d, %v", n, err)
+		}
+	})
+}
+
+// Of five nodes none owns all partitions: each counts some ranges itself, and asks others.
+func TestManyRangesAreCountedInTheirOrderFromAnyNode(t *testing.T) {
+	simulate(t, 5, simnet.Options{MinDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond}, func(c *cluster) {
+		c.settle()
+		var ranges []store.Range
+		var want []int
+		for slot := range 40 {
+			k := key(slot*store.Slots/40, "")
+			for n := range slot % 4 {
+				c.write(context.Background(), id(slot%5), put(key(int(k.Slot), string(rune('a'+n))), "v"))
+			}
+			ranges = append(ranges, store.Range{Slot: k.Slot, Family: k.Family, Limit: 2})
+			want = append(want, min(slot%4, 2))
+		}
+		c.settle()
+		for i := range 5 {
+			if got, err := c.on(id(i)).CountMany(context.Background(), ranges); err != nil || !slices.Equal(got, want) {
+				t.Errorf("node %d: %v, %v; want %v", i, got, err, want)
+			}
+		}
 	})
 }

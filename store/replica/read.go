@@ -253,28 +253,38 @@ func (s *Store) scanLocal(r store.Range) ([]store.Entry, error) {
 	return out, err
 }
 
-// countLocal counts what scanLocal would give.
-func (s *Store) countLocal(r store.Range) (n int, err error) {
+// countLocal counts what scanLocal would give of each range.
+func (s *Store) countLocal(rs []store.Range) ([]int, error) {
+	counts := make([]int, len(rs))
+	err := s.engine.View(func(snapshot store.Snapshot) (err error) {
+		for i, r := range rs {
+			if counts[i], err = countRange(snapshot, r); err != nil {
+				break
+			}
+		}
+		return err
+	})
+	return counts, err
+}
+
+func countRange(snapshot store.Snapshot, r store.Range) (n int, err error) {
 	prefix := append(dataPrefix(nil, r.Slot, r.Family), r.Prefix...)
 	var after []byte
 	if r.After != "" {
 		after = dataKey(store.Key{Slot: r.Slot, Family: r.Family, Sort: r.After})
 	}
-	err = s.engine.View(func(snapshot store.Snapshot) error {
-		var failed error
-		err := snapshot.Scan(prefix, after, r.Reverse, func(key, value []byte) bool {
-			if bytes.Equal(key, after) {
-				return true
-			}
-			var exists bool
-			if exists, failed = crdt.EncodedExists(value); exists {
-				n++
-			}
-			return failed == nil && n < r.Limit
-		})
-		return errors.Join(err, failed)
+	var failed error
+	err = snapshot.Scan(prefix, after, r.Reverse, func(key, value []byte) bool {
+		if bytes.Equal(key, after) {
+			return true
+		}
+		var exists bool
+		if exists, failed = crdt.EncodedExists(value); exists {
+			n++
+		}
+		return failed == nil && n < r.Limit
 	})
-	return n, err
+	return n, errors.Join(err, failed)
 }
 
 // readEntry copies an entry out of a scan.

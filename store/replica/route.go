@@ -40,47 +40,70 @@ func (s *Store) getAt(ctx context.Context, p store.Partition, ks []store.Key) ([
 
 // GetMany implements store.Rows.
 func (s *Store) GetMany(ctx context.Context, ks []store.Key) ([]crdt.Row, error) {
+	return many[store.Key, crdt.Row]{
+		s: s, slot: func(k store.Key) store.Slot { return k.Slot }, local: s.getLocal, at: s.getAt,
+	}.run(ctx, ks)
+}
+
+// CountMany implements store.Rows.
+func (s *Store) CountMany(ctx context.Context, rs []store.Range) ([]int, error) {
+	return many[store.Range, int]{
+		s: s, slot: func(r store.Range) store.Slot { return r.Slot }, local: s.countLocal, at: s.countAt,
+	}.run(ctx, rs)
+}
+
+// many is a read of many things of any partitions: Q asks for one, A answers.
+type many[Q, A any] struct {
+	s     *Store
+	slot  func(Q) store.Slot
+	local func([]Q) ([]A, error)                                            // from the rows of this node
+	at    func(ctx context.Context, p store.Partition, qs []Q) ([]A, error) // of one partition, at its best owner
+}
+
+// run reads all at once where this node may answer for all, else partition by
+// partition.
+func (m many[Q, A]) run(ctx context.Context, qs []Q) ([]A, error) {
 	byPartition := map[store.Partition][]int{}
 	here := true
-	for i, k := range ks {
-		p := s.partitionOf(k.Slot)
+	for i, q := range qs {
+		p := m.s.partitionOf(m.slot(q))
 		byPartition[p] = append(byPartition[p], i)
-		here = here && s.serves(p)
+		here = here && m.s.serves(p)
 	}
 	if here {
 		for p := range byPartition {
-			if err := s.meet(ctx, p, demandOf(ctx, p)); err != nil {
+			if err := m.s.meet(ctx, p, demandOf(ctx, p)); err != nil {
 				here = false
 			}
 		}
 	}
 	if here {
-		rows, err := s.getLocal(ks)
+		as, err := m.local(qs)
 		for p := range byPartition {
-			here = here && s.serves(p)
+			here = here && m.s.serves(p)
 		}
 		if here || err != nil {
-			return rows, err
+			return as, err
 		}
 	}
-	return s.gather(ctx, ks, byPartition)
+	return m.gather(ctx, qs, byPartition)
 }
 
 // gatherers bounds the owners asked at a time for one page.
 const gatherers = 16
 
-func (s *Store) gather(ctx context.Context, ks []store.Key, byPartition map[store.Partition][]int) ([]crdt.Row, error) {
-	out := make([]crdt.Row, len(ks))
+func (m many[Q, A]) gather(ctx context.Context, qs []Q, byPartition map[store.Partition][]int) ([]A, error) {
+	out := make([]A, len(qs))
 	group, ctx := groupWithLimit(ctx, gatherers)
 	for p, at := range byPartition {
 		group.Go(func() error {
-			mine := make([]store.Key, len(at))
+			mine := make([]Q, len(at))
 			for i, j := range at {
-				mine[i] = ks[j]
+				mine[i] = qs[j]
 			}
-			rows, err := s.getAt(ctx, p, mine)
-			for i, row := range rows {
-				out[at[i]] = row
+			as, err := m.at(ctx, p, mine)
+			for i, a := range as {
+				out[at[i]] = a
 			}
 			return err
 		})
@@ -109,21 +132,27 @@ func (s *Store) Scan(ctx context.Context, r store.Range) ([]store.Entry, error) 
 
 // Count implements store.Rows.
 func (s *Store) Count(ctx context.Context, r store.Range) (int, error) {
-	p := s.partitionOf(r.Slot)
+	counts, err := s.countAt(ctx, s.partitionOf(r.Slot), []store.Range{r})
+	if err != nil {
+		return 0, err
+	}
+	return counts[0], nil
+}
+
+// countAt counts ranges of one partition at its best owner.
+func (s *Store) countAt(ctx context.Context, p store.Partition, rs []store.Range) ([]int, error) {
 	d := demandOf(ctx, p)
-	return job[int]{
+	return job[[]int]{
 		s: s, op: OpScan, partition: p, order: s.orderFor(OpScan, p),
-		local: func(ctx context.Context) (n int, err error) {
+		local: func(ctx context.Context) (counts []int, err error) {
 			err = s.readHere(ctx, p, d, func() (err error) {
-				n, err = s.countLocal(r)
+				counts, err = s.countLocal(rs)
 				return err
 			})
-			return n, err
+			return counts, err
 		},
-		remote: func(ctx context.Context, node p2p.NodeID) (int, error) {
-			var reply readReply
-			err := s.ask(ctx, node, readRequest{Partition: p, Demand: d, Range: &r, Count: true}, &reply)
-			return reply.Count, err
+		remote: func(ctx context.Context, node p2p.NodeID) ([]int, error) {
+			return s.countRemote(ctx, node, p, d, rs)
 		},
 	}.run(ctx)
 }

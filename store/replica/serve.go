@@ -15,7 +15,8 @@ import (
 	"grapevine/store"
 )
 
-// readRequest is a read on behalf of another node: one of Keys, Range or Index.
+// readRequest is a read on behalf of another node: one of Keys, Range, Index or
+// Counted.
 type readRequest struct {
 	Partition store.Partition   `cbor:"1,keyasint"`
 	Demand    demand            `cbor:"2,keyasint"`
@@ -27,6 +28,7 @@ type readRequest struct {
 	Count     bool              `cbor:"8,keyasint,omitempty"` // of Range: its rows are counted, not sent
 	Seen      []byte            `cbor:"9,keyasint,omitempty"` // of Range: a vector; only what it lacks is sent
 	ID        string            `cbor:"10,keyasint,omitempty"`
+	Counted   []store.Range     `cbor:"11,keyasint,omitempty"` // their rows are counted
 }
 
 type partitionDemand struct {
@@ -37,16 +39,17 @@ type partitionDemand struct {
 // readReply holds rows: for Keys one each in their order without the key, else
 // key and row.
 type readReply struct {
-	Rows  [][]byte `cbor:"1,keyasint"`
-	Count int      `cbor:"2,keyasint,omitempty"`
-	Now   []byte   `cbor:"3,keyasint,omitempty"` // the vector beside which Seen was compared
+	Rows   [][]byte `cbor:"1,keyasint"`
+	Count  int      `cbor:"2,keyasint,omitempty"`
+	Now    []byte   `cbor:"3,keyasint,omitempty"` // the vector beside which Seen was compared
+	Counts []int    `cbor:"4,keyasint,omitempty"` // of Counted
 }
 
 // maxRead bounds the rows that one request may ask of another node.
 const maxRead = 4096
 
 func (s *Store) handleRead(ctx context.Context, from p2p.NodeID, request readRequest) (reply readReply, err error) {
-	if int(request.Partition) >= len(s.partitions) || len(request.Keys) > maxRead || len(request.ID) > store.MaxRequestID {
+	if int(request.Partition) >= len(s.partitions) || len(request.Keys) > maxRead || len(request.Counted) > maxRead || len(request.ID) > store.MaxRequestID {
 		return readReply{}, errMalformed
 	}
 	defer func(began time.Time) { s.traceServed(ctx, "read", request.ID, from, began, err) }(time.Now())
@@ -59,6 +62,8 @@ func (s *Store) handleRead(ctx context.Context, from p2p.NodeID, request readReq
 		return s.handleRange(ctx, r, request)
 	case request.Index != nil:
 		return s.handleIndex(ctx, request)
+	case len(request.Counted) > 0:
+		return s.handleCounts(ctx, request)
 	default:
 		return s.handleGet(ctx, request)
 	}
@@ -68,7 +73,10 @@ func (s *Store) handleRange(ctx context.Context, r store.Range, request readRequ
 	err = s.readHere(ctx, request.Partition, request.Demand, func() error {
 		switch {
 		case request.Count:
-			reply.Count, err = s.countLocal(r)
+			var counts []int
+			if counts, err = s.countLocal([]store.Range{r}); err == nil {
+				reply.Count = counts[0]
+			}
 		case request.Seen != nil:
 			reply, err = s.handleNews(r, request)
 		default:
@@ -97,6 +105,19 @@ func (s *Store) handleGet(ctx context.Context, request readRequest) (readReply, 
 	for _, row := range rows {
 		reply.Rows = append(reply.Rows, row.Append(nil))
 	}
+	return reply, err
+}
+
+func (s *Store) handleCounts(ctx context.Context, request readRequest) (reply readReply, err error) {
+	for _, r := range request.Counted {
+		if s.partitionOf(r.Slot) != request.Partition || r.Limit < 1 {
+			return readReply{}, errMalformed
+		}
+	}
+	err = s.readHere(ctx, request.Partition, request.Demand, func() error {
+		reply.Counts, err = s.countLocal(request.Counted)
+		return err
+	})
 	return reply, err
 }
 
@@ -194,6 +215,25 @@ func (s *Store) getRemote(ctx context.Context, node p2p.NodeID, p store.Partitio
 		rows[i] = row
 	}
 	return rows, nil
+}
+
+// countRemote counts ranges on another node.
+func (s *Store) countRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, rs []store.Range) ([]int, error) {
+	var reply readReply
+	err := s.ask(ctx, node, readRequest{Partition: p, Demand: d, Counted: rs}, &reply)
+	if err != nil || len(reply.Counts) == len(rs) {
+		return reply.Counts, err
+	}
+	// A node of the build before reads no Counted: it counts one range at a time.
+	counts := make([]int, len(rs))
+	for i, r := range rs {
+		var one readReply
+		if err := s.ask(ctx, node, readRequest{Partition: p, Demand: d, Range: &r, Count: true}, &one); err != nil {
+			return nil, err
+		}
+		counts[i] = one.Count
+	}
+	return counts, nil
 }
 
 func (s *Store) scanRemote(ctx context.Context, node p2p.NodeID, p store.Partition, d demand, r store.Range) ([]store.Entry, error) {
