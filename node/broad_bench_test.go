@@ -66,11 +66,11 @@ func idle(b *testing.B, n *node.Node) {
 	}
 }
 
-// BenchmarkAPostTo20000Followers measures how long an author waits for the answer to
+// BenchmarkAPostTo100000Followers measures how long an author waits for the answer to
 // a post, how long until a follower's home shows it, and until fan-out is idle: with
 // posts pushed to everybody, and with an author who is broad, whose first post is the
 // one that makes it so.
-func BenchmarkAPostTo20000Followers(b *testing.B) {
+func BenchmarkAPostTo100000Followers(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		limit int
@@ -78,7 +78,7 @@ func BenchmarkAPostTo20000Followers(b *testing.B) {
 		n := alone(b, c.limit)
 		hub := join(b, n, "hub")
 		var ms []store.Mutation
-		for i := range 20_000 {
+		for i := range 100_000 {
 			id, _ := userRow(i)
 			ms = append(ms, store.Mutation{Key: schema.Follower(hub.ID, id), Op: store.Put},
 				store.Mutation{Key: schema.Following(id, hub.ID), Op: store.Put})
@@ -170,4 +170,39 @@ func BenchmarkHomeWithMergedAuthors(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkCountsOfAPage measures the counts of 40 posts, of three kinds each, where none
+// are cached: one call each, and one for all.
+func BenchmarkCountsOfAPage(b *testing.B) {
+	n := alone(b)
+	var ms []store.Mutation
+	var ranges []store.Range
+	for range 40 {
+		post := social.NewID(social.RandomSlot(), time.Now())
+		for i := range 5 {
+			id, _ := userRow(i)
+			ms = append(ms, store.Mutation{Key: schema.Like(post, id), Op: store.Put})
+		}
+		for _, family := range []store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply} {
+			ranges = append(ranges, schema.Of(family, post, "", false, social.MaxCount))
+		}
+	}
+	put(b, n, ms)
+	b.Run("each", func(b *testing.B) {
+		for range b.N {
+			for _, r := range ranges {
+				if _, err := n.Store().Count(b.Context(), r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
+	b.Run("at once", func(b *testing.B) {
+		for range b.N {
+			if _, err := n.Store().CountMany(b.Context(), ranges); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -17,9 +15,8 @@ import (
 // anew for each of many likes, and one of a partition that this node does not own
 // is not told of changes: these may be countAge old.
 const (
-	countAge    = 5 * time.Second
-	countSmall  = 1000
-	countFlight = 8 // posts counted at once
+	countAge   = 5 * time.Second
+	countSmall = 1000
 )
 
 // counted is a cached count.
@@ -35,46 +32,49 @@ const countedBytes = 160
 
 func weighCount(string, counted) uint32 { return countedBytes }
 
-// counts gives how often something was done with each of some posts.
+// countedKinds are the families of rows beside a post that are counted.
+var countedKinds = [...]store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply}
+
+// counts gives how often something was done with each of some posts: from the cache,
+// and the rest in one read.
 func (s *Service) counts(ctx context.Context, posts []*view) ([]social.PostCounts, error) {
 	all, now := make([]social.PostCounts, len(posts)), s.now()
-	var group *errgroup.Group
+	var wanted []int
 	for i, v := range posts {
 		c, ok := s.tallies.Get(v.post.ID)
-		fresh := ok && (c.small() && s.current(ctx, v.slot) || now.Sub(c.at) < countAge)
-		if fresh {
+		if ok && (c.small() && s.current(ctx, v.slot) || now.Sub(c.at) < countAge) {
 			all[i] = c.PostCounts
 			continue
 		}
-		if group == nil {
-			group, ctx = errgroup.WithContext(ctx)
-			group.SetLimit(countFlight)
-		}
-		group.Go(func() (err error) {
-			all[i], err = s.count(ctx, v.post.ID, now)
-			return err
-		})
+		wanted = append(wanted, i)
 	}
-	if group == nil {
+	if len(wanted) == 0 {
 		return all, nil
 	}
-	return all, group.Wait()
+	return all, s.count(ctx, posts, wanted, all, now)
 }
 
-func (s *Service) count(ctx context.Context, id string, now time.Time) (c social.PostCounts, err error) {
-	drops := s.tallies.Drops(id)
-	for _, kind := range []struct {
-		family store.Family
-		n      *int
-	}{
-		{schema.FamilyLike, &c.Likes}, {schema.FamilyRepost, &c.Reposts}, {schema.FamilyReply, &c.Replies},
-	} {
-		if *kind.n, err = s.rows.Count(ctx, schema.Of(kind.family, id, "", false, social.MaxCount)); err != nil {
-			return c, fmt.Errorf("count what was done with post %s: %w", id, err)
+// count counts what was done with those of the posts that are wanted, and caches it.
+func (s *Service) count(ctx context.Context, posts []*view, wanted []int, all []social.PostCounts, now time.Time) error {
+	drops := make([]uint64, len(wanted))
+	ranges := make([]store.Range, 0, len(countedKinds)*len(wanted))
+	for n, i := range wanted {
+		id := posts[i].post.ID
+		drops[n] = s.tallies.Drops(id)
+		for _, family := range countedKinds {
+			ranges = append(ranges, schema.Of(family, id, "", false, social.MaxCount))
 		}
 	}
-	s.tallies.Put(id, counted{c, now}, drops)
-	return c, nil
+	counts, err := s.rows.CountMany(ctx, ranges)
+	if err != nil {
+		return fmt.Errorf("count what was done with %d posts: %w", len(wanted), err)
+	}
+	for n, i := range wanted {
+		c := counts[len(countedKinds)*n:]
+		all[i] = social.PostCounts{Likes: c[0], Reposts: c[1], Replies: c[2]}
+		s.tallies.Put(posts[i].post.ID, counted{all[i], now}, drops[n])
+	}
+	return nil
 }
 
 // recount drops the count of a post, unless it is one that is to grow old.
