@@ -41,7 +41,8 @@ const streamText = "`text/event-stream`, or, when the request asks to upgrade to
 	"`gap`, when the client was too far behind to be told all: items of the channel that are older than `before` were left out, and the pages of its list have them; " +
 	"and `closed`, last, with a `reason`: `token` when the token is valid no more, `draining` when the node is stopped, and any other node goes on. " +
 	"In the data of server-sent events an item has its `channel` among its members; a message has the name of its own there. A comment comes every 15 s. " +
-	"Some events have an `id`. Sent back as `Last-Event-ID`, to any node, it brings what came since; items can come twice, so leave out those whose `id` you had. " +
+	"Some events have an `id`. Sent back as `Last-Event-ID`, to any node, it brings what came since; items can come twice, so leave out those whose `id` you had: " +
+	"above all what came behind the last event that has an `id`. " +
 	"A client that takes nothing for 30 s is cut off."
 
 // streamRoutes are not of huma, and have neither the time nor the places of other

@@ -25,11 +25,20 @@ const (
 )
 
 // mark is where a stream is in one channel: what has been seen of the channel's
-// list, or, where that has no vector, the time of the last item.
+// list, with the time of the last item, or, of public, which has no vector, what was
+// given.
 type mark struct {
-	seen *causal.Vector // nil when unknown
-	at   time.Time      // to the millisecond; zero when unknown
+	seen  *causal.Vector // nil when unknown
+	at    time.Time      // to the millisecond; zero when unknown
+	given *given         // of public alone; at is its own
 }
+
+// What follows on the time of a mark.
+const (
+	markTime byte = iota // nothing
+	markSeen
+	markGiven
+)
 
 // cursor is where a stream is, by the keys of its channels.
 type cursor map[uint64]mark
@@ -57,19 +66,27 @@ func (c cursor) encode(ranges int) []byte {
 	for _, key := range keys {
 		m := c[key]
 		b = binary.BigEndian.AppendUint64(b, key)
-		ms := int64(0)
-		if !m.at.IsZero() {
-			ms = m.at.UnixMilli()
-		}
-		b = binary.AppendVarint(b, ms)
-		if m.seen == nil {
-			b = append(b, 0)
-			continue
-		}
-		b = append(b, 1)
-		b = abridged(m.seen, ranges).Append(b)
+		b = m.append(b, ranges)
 	}
 	return b
+}
+
+func (m mark) append(b []byte, ranges int) []byte {
+	ms := int64(0)
+	switch {
+	case m.given != nil:
+		ms = m.given.at
+	case !m.at.IsZero():
+		ms = m.at.UnixMilli()
+	}
+	b = binary.AppendVarint(b, ms)
+	switch {
+	case m.given != nil:
+		return m.given.append(append(b, markGiven), ranges*keep/8)
+	case m.seen != nil:
+		return abridged(m.seen, ranges).Append(append(b, markSeen))
+	}
+	return append(b, markTime)
 }
 
 // abridged gives what is in the longest ranges of each replica. All of a vector but a
@@ -134,19 +151,18 @@ func (c cursor) consume(b []byte) ([]byte, error) {
 	if ms > 0 {
 		m.at = time.UnixMilli(ms)
 	}
-	rest := b[8+size+1:]
+	rest, err := b[8+size+1:], error(nil)
 	switch b[8+size] {
-	case 0:
-	case 1:
-		var err error
-		if m.seen, rest, err = causal.ConsumeVector(rest); err != nil {
-			return nil, err
-		}
+	case markTime:
+	case markSeen:
+		m.seen, rest, err = causal.ConsumeVector(rest)
+	case markGiven:
+		m.given, rest, err = consumeGiven(ms, rest)
 	default:
-		return nil, ErrCursor
+		err = ErrCursor
 	}
 	c[key] = m
-	return rest, nil
+	return rest, err
 }
 
 // maxMillis is the last time of a ULID.

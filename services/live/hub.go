@@ -29,7 +29,7 @@ type hub struct {
 	rescan   bool    // public may lack something
 	later    bool    // the same, to be seen to at the next beat
 	peers    map[string]*peer
-	avoid    map[string]time.Time // when nodes failed to host
+	avoid    map[string]time.Time // when nodes failed to host; for avoidTime
 	sessions map[string]*session  // by the node that follows lists here
 	streams  int
 	accounts map[string]int // streams by user

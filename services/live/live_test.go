@@ -233,6 +233,45 @@ func TestWhatCameWhileAHostWasLostIsToldByTheNext(t *testing.T) {
 	})
 }
 
+func (w *world) publish() (post string) {
+	w.t.Helper()
+	post = social.NewID(9, time.Now())
+	w.put(schema.Post(post))
+	return post
+}
+
+func TestAStreamOfPublicResumedOnAnotherNodeGivesWhatIsNewAndNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, nil)
+		defer w.close()
+		w.publish() // before the stream began
+		time.Sleep(5 * time.Second)
+		s := w.open(0, "public")
+		var last string
+		for range 5 {
+			post := w.publish()
+			events := next(t, s)
+			if len(events) != 1 || string(events[0].Data) != `{"id":"`+post+`"}` {
+				t.Fatalf("%+v, want post %s", events, post)
+			}
+			last = events[0].ID
+			time.Sleep(time.Second)
+		}
+		s.Close()
+		missed := w.publish()
+		resumed, err := w.nodes[1].Open(t.Context(), bob, []string{"public"}, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resumed.Close()
+		if first := next(t, resumed); first[0].Kind != live.KindOpen {
+			t.Fatalf("%+v", first)
+		}
+		tells(t, resumed, missed)
+		tells(t, resumed, w.publish())
+	})
+}
+
 // deaf is the store of a node that owns nothing: its log has no changes.
 type deaf struct{ live.Store }
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ func (h *hub) placeAll(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unplaced = nil
+	maps.DeleteFunc(h.avoid, func(node string, _ time.Time) bool { return !h.failing(node) })
 	found := map[store.Partition][]string{}
 	for _, f := range h.feeds {
 		if f.list != public && !h.placeOne(ctx, f, found) {

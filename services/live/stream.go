@@ -52,7 +52,8 @@ type Stream struct {
 	who      social.Identity
 	channels []channel
 	mains    []*tail          // of channels, in their order
-	ats      []time.Time      // of the last item, where that makes the cursor
+	at       time.Time        // of the last of home, for merged authors
+	given    *given           // of public
 	authors  map[string]*tail // whose posts home merges in
 	pending  []Event          // the first
 	home     int              // index of home in channels, -1 without
@@ -78,7 +79,7 @@ func (s *Service) Open(ctx context.Context, who social.Identity, channels []stri
 	if err := s.hub.admit(who, s.cfg); err != nil {
 		return nil, err
 	}
-	st := &Stream{s: s, w: newWaiter(), who: who, channels: all, ats: make([]time.Time, len(all)), home: -1}
+	st := &Stream{s: s, w: newWaiter(), who: who, channels: all, at: s.cfg.Now(), given: newGiven(s.cfg.Now()), home: -1}
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	if err := st.begin(ctx, from); err != nil {
@@ -136,24 +137,24 @@ func (st *Stream) Close() {
 
 // begin joins the lists of all channels.
 func (st *Stream) begin(ctx context.Context, from cursor) error {
-	h, now := st.s.hub, st.s.cfg.Now()
+	h := st.s.hub
 	var resumed []*tail
 	for i, c := range st.channels {
-		m, known := from[c.key()]
+		m := from[c.key()]
 		t, resume := h.join(c.list, st.w, uint64(i), m.seen)
 		st.mains = append(st.mains, t)
 		if resume {
 			resumed = append(resumed, t)
 		}
-		if st.ats[i] = now; known && !m.at.IsZero() {
-			st.ats[i] = m.at
-		}
 		var err error
 		switch {
-		case c.list == public && known:
-			err = st.resumePublic(ctx, t, m.at)
+		case c.list == public && m.given != nil:
+			st.given = m.given
+			err = st.resumePublic(ctx, t)
 		case c.name == "home":
-			st.home = i
+			if st.home = i; !m.at.IsZero() {
+				st.at = m.at
+			}
 			err = st.mergeAuthors(ctx, m.at)
 		}
 		if err != nil {
@@ -187,13 +188,13 @@ func (st *Stream) greet() error {
 	return err
 }
 
-// resumePublic gives the tail of public what was posted since a time.
-func (st *Stream) resumePublic(ctx context.Context, t *tail, at time.Time) error {
-	found, full, err := st.s.hub.newestPosts(ctx, at.Add(-overlap))
+// resumePublic gives the tail of public what was posted since the stream was here.
+func (st *Stream) resumePublic(ctx context.Context, t *tail) error {
+	found, full, err := st.s.hub.newestPosts(ctx, st.given.since())
 	if err != nil {
 		return err
 	}
-	st.s.hub.before(t, found, full)
+	st.s.hub.before(t, found, full && st.given.lacks(found[0].ID))
 	return nil
 }
 
@@ -211,7 +212,14 @@ func (st *Stream) cursor() string {
 	c := cursor{}
 	h.mu.Lock()
 	for i, t := range st.mains {
-		c[st.channels[i].key()] = mark{t.seen, st.ats[i]}
+		m := mark{seen: t.seen}
+		switch {
+		case i == st.home:
+			m.at = st.at
+		case st.channels[i].list == public:
+			m.given = st.given
+		}
+		c[st.channels[i].key()] = m
 	}
 	h.mu.Unlock()
 	return c.String()
@@ -252,7 +260,7 @@ func (st *Stream) Next(ctx context.Context) ([]Event, error) {
 func (st *Stream) take(ctx context.Context, t *tail, c cut) ([]Event, error) {
 	h := st.s.hub
 	if t.feed.list.Family == schema.FamilyMerged {
-		if err := st.mergeAuthors(ctx, st.ats[t.tag]); err != nil {
+		if err := st.mergeAuthors(ctx, st.at); err != nil {
 			return nil, st.putOff(ctx, t, err)
 		}
 		h.moveOn(t, c)
@@ -260,6 +268,9 @@ func (st *Stream) take(ctx context.Context, t *tail, c cut) ([]Event, error) {
 	}
 	ch := st.channels[t.tag]
 	entries := c.entries
+	if ch.list == public {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return !st.given.lacks(e.ID) })
+	}
 	if t.feed.list.Family == schema.FamilyAuthorPost {
 		merged, err := st.merges(ctx, t)
 		if err != nil {
@@ -291,8 +302,8 @@ func (st *Stream) events(ch channel, at int, entries []entry, items []json.RawMe
 		if id := entries[i].ID; item != nil {
 			events = append(events, Event{Kind: ch.kind, Channel: ch.name, Data: item})
 			st.s.metrics.gave(ch.kind, id, now)
-			if made := social.TimeOf(id); ch.list == public && made.After(st.ats[at]) {
-				st.ats[at] = made
+			if ch.list == public {
+				st.given.add(id)
 			}
 		}
 	}
@@ -302,7 +313,7 @@ func (st *Stream) events(ch channel, at int, entries []entry, items []json.RawMe
 	}
 	if len(events) > 0 {
 		if at == st.home {
-			st.ats[at] = now
+			st.at = now
 		}
 		events[len(events)-1].ID = st.cursor()
 	}
