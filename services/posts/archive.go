@@ -105,7 +105,7 @@ func (s *Service) ImportEdits(ctx context.Context, who social.Identity, edits []
 		if !isID || validateText(e.Text) != nil || !im.editedThen(e.Post, e.At) {
 			im.skipped[i] = social.SkipInvalid
 		} else {
-			edit = social.DerivedID(im.slot, e.At, "edit", post)
+			edit = importedEdit(im.slot, e.At, post)
 		}
 		keys = append(keys, schema.Post(post), schema.Edit(post, edit))
 	}
@@ -135,6 +135,11 @@ func (s *Service) ImportEdits(ctx context.Context, who social.Identity, edits []
 		}
 	}
 	return im.skipped, next.flush(ctx, s.rows)
+}
+
+// importedEdit gives the id of an edit of a post that an archive tells of.
+func importedEdit(slot uint16, at time.Time, post string) string {
+	return social.DerivedID(slot, at, "edit", post)
 }
 
 // importing is the import of some posts.

@@ -259,6 +259,38 @@ func TestAHistoryHasEveryTextNewestFirstOverAllPages(t *testing.T) {
 	}
 }
 
+func TestEditsOfOneMillisecondAreInTheOrderInWhichTheyTookEffect(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	p := f.post(t, f.ann, social.NewPost{Text: "0"})
+	for i := range 9 {
+		if i == 5 {
+			f.at.Add(-3) // by a node whose clock is behind
+		}
+		if _, err := f.Edit(t.Context(), f.ann, p.ID, fmt.Sprint(i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var texts string
+	for cut := (social.Cut{Limit: 2}); ; {
+		page, err := f.History(t.Context(), f.bob, p.ID, cut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range page.Items {
+			texts += v.Text
+		}
+		if cut.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if texts != "9876543210" {
+		t.Errorf("the history is %s", texts)
+	}
+	_, err := f.History(t.Context(), f.bob, p.ID, social.Cut{Cursor: f.ann.User})
+	wantKind(t, "a cursor of another list", err, social.Invalid, "cursor")
+}
+
 func TestAPostIsNotEditedForEver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

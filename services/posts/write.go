@@ -198,7 +198,7 @@ func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string
 		return social.Post{}, err
 	}
 	at := s.now().UTC().Truncate(time.Millisecond)
-	if _, err = s.rows.Write(ctx, store.Write{Mutations: edition(id, at, text)}); err != nil {
+	if _, err = s.rows.Write(ctx, store.Write{Mutations: newText(id, at, text)}); err != nil {
 		return social.Post{}, fmt.Errorf("edit post %s: %w", id, behind(err))
 	}
 	p.Text, p.EditedAt, p.Tags = text, &at, social.Tags(text)
@@ -219,8 +219,8 @@ func (s *Service) editable(ctx context.Context, p social.Post) error {
 	return nil
 }
 
-// edition gives a post another text, and notes it among the edits.
-func edition(id string, at time.Time, text string) []store.Mutation {
+// newText gives a post another text, and notes it among the edits.
+func newText(id string, at time.Time, text string) []store.Mutation {
 	slot, _ := social.SlotOf(id)
 	edit := schema.EncodeEdit(at, text)
 	return []store.Mutation{
