@@ -125,7 +125,7 @@ func BenchmarkHomeWithMergedAuthors(b *testing.B) {
 			slot, _ := social.SlotOf(author)
 			at = at.Add(time.Millisecond)
 			p := social.Post{ID: social.NewID(slot, at), Author: author, Text: "hello", Visibility: social.Public}
-			ms = append(ms, schema.Listed(p), store.Mutation{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)})
+			ms = append(ms, schema.Listed(p, ""), store.Mutation{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)})
 		}
 		var ids []string
 		for i := range authors {

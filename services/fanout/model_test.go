@@ -160,6 +160,17 @@ func (a *acts) text() string {
 	return strings.Join(words, " ")
 }
 
+// mentioned gives the ids of those whom a text names.
+func (n *society) mentioned(text string) []string {
+	var ids []string
+	for i, name := range n.names {
+		if slices.Contains(strings.Fields(text), "@"+name) {
+			ids = append(ids, n.people[i].User)
+		}
+	}
+	return ids
+}
+
 func written(p social.Post) bool { return p.RepostOf == "" }
 
 func (a *acts) one() {
@@ -174,6 +185,9 @@ func (a *acts) one() {
 			_, err := a.posts.Edit(a.t.Context(), who, p.ID, text)
 			a.must(err)
 			p.Tags = social.Tags(text)
+			if p.Visibility != social.Direct {
+				p.Mentions = a.n.mentioned(text)
+			}
 			a.n.posts[p.ID] = p
 			a.n.texts[p.ID] = append(a.n.texts[p.ID], text)
 		}

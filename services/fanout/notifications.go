@@ -123,15 +123,10 @@ func (d *derivation) told(user string, k store.Key, cause schema.Cause) (schema.
 	case schema.FamilyAsked:
 		return d.toldOfFriend(user, other, cause)
 	}
-	told := schema.Told{Kind: social.NotifyMention, Actor: cause.By, Post: other}
-	if cause.Answers == "" {
-		return told, nil
+	if cause.Answers == user {
+		return schema.Told{}, nil
 	}
-	answered, err := d.authorOf(cause.Answers)
-	if err != nil || answered == user {
-		return schema.Told{}, err
-	}
-	return told, nil
+	return schema.Told{Kind: social.NotifyMention, Actor: cause.By, Post: other}, nil
 }
 
 // toldOfFriend says that another wants to be friends, or agreed to it where the user

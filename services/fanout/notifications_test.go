@@ -92,6 +92,76 @@ func TestAnAccountIsToldWhatOthersDoAndNoMoreWhenTheyTakeItBack(t *testing.T) {
 	})
 }
 
+func TestAnEditTellsWhomItMentionsAnewAndNoLongerWhomItDoesNot(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(newLog(w), true, nil)
+		ann, bob, cat := w.signUp("ann"), w.signUp("bob"), w.signUp("cat")
+		id := w.post(ann, social.NewPost{Text: "hello @bob"})
+		edit := func(text string) {
+			tick()
+			_, err := w.posts.Edit(w.t.Context(), ann, id, text)
+			w.must(err)
+			synctest.Wait()
+		}
+		w.wantTold(bob, "mentioned", "mention by ann*")
+		w.must(w.notify().Read(w.t.Context(), bob, w.rowsOf(schema.FamilyNotification, bob)[0]))
+		edit("hello @cat @ann")
+		w.wantTold(bob, "no longer mentioned")
+		w.wantTold(cat, "mentioned by an edit", "mention by ann*")
+		w.wantTold(ann, "mentioned by herself")
+		edit("hello @bob")
+		w.wantTold(bob, "mentioned again", "mention by ann")
+		w.wantTold(cat, "no longer mentioned")
+		edit("hello @cat")
+		w.must(w.posts.Delete(w.t.Context(), ann, id))
+		synctest.Wait()
+		for _, who := range []social.Identity{bob, cat} {
+			if left := append(w.rowsOf(schema.FamilyMentioned, who), w.rowsOf(schema.FamilyNotification, who)...); len(left) > 0 {
+				t.Errorf("the deleted post leaves %q", left)
+			}
+		}
+	})
+}
+
+func TestADirectPostStaysForThoseWhomItsFirstTextNamed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(newLog(w), true, nil)
+		ann, bob, cat := w.signUp("ann"), w.signUp("bob"), w.signUp("cat")
+		id := w.post(ann, social.NewPost{Text: "hello @bob", Visibility: social.Direct})
+		tick()
+		p, err := w.posts.Edit(w.t.Context(), ann, id, "hello @cat")
+		w.must(err)
+		w.wantTold(bob, "named by the first text", "mention by ann*")
+		w.wantTold(cat, "named by an edit")
+		if _, err := w.posts.Get(w.t.Context(), cat, id); social.KindOf(err) != social.NotFound {
+			t.Errorf("whom the edit named reads the post: %v", err)
+		}
+		if !slices.Equal(p.Mentions, []string{bob.User}) {
+			t.Errorf("it mentions %v", p.Mentions)
+		}
+	})
+}
+
+// What was told once is not told in other words when the log is read again, as by a
+// node that lost its disk.
+func TestWhoWasAnsweredIsNotToldOfAMentionWhenTheAnsweredPostIsGone(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(newLog(w), true, nil)
+		ann, bob, cat := w.signUp("ann"), w.signUp("bob"), w.signUp("cat")
+		id := w.post(ann, social.NewPost{Text: "hello"})
+		reply := w.post(bob, social.NewPost{Text: "yes @ann @cat", ReplyTo: id})
+		w.wantTold(ann, "answered", "reply by bob*")
+		w.must(w.posts.Delete(w.t.Context(), ann, id))
+		w.wantTold(ann, "the answered post is deleted")
+		tick()
+		_, err := w.posts.Edit(w.t.Context(), bob, reply, "no @ann @cat")
+		w.must(err)
+		w.start(newLog(w), true, nil) // from the beginning of the log
+		w.wantTold(ann, "all is derived again")
+		w.wantTold(cat, "mentioned beside", "mention by bob*")
+	})
+}
+
 func TestNobodyIsToldOfOwnActs(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.start(newLog(w), true, nil)

@@ -3,11 +3,9 @@ package fanout
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"grapevine/crdt"
 	"grapevine/services/schema"
-	"grapevine/services/social"
 	"grapevine/store"
 )
 
@@ -18,8 +16,13 @@ func (d *derivation) link(ctx context.Context, author, id string, row crdt.Row, 
 	if err != nil {
 		return err
 	}
+	if listed && d.again {
+		if links, err = d.current(id, links); err != nil {
+			return err
+		}
+	}
 	first, _ := row.First()
-	cause := schema.EncodeCause(schema.Cause{At: first.Time, By: author, Answers: links.ReplyTo})
+	cause := schema.EncodeCause(schema.Cause{At: first.Time, By: author, Answers: links.ReplyAuthor})
 	var ms []store.Mutation
 	for _, tag := range links.Tags {
 		ms = append(ms, store.Mutation{Key: schema.Tagged(tag, id)})
@@ -57,14 +60,12 @@ func (d *derivation) withdraw(ctx context.Context, author, id string, row crdt.R
 	if err := d.untell(ctx, author, func(t schema.Told) bool { return t.About() == id }); err != nil {
 		return err
 	}
-	tags, err := d.editedTags(id)
+	ever, err := d.revisions(id)
 	if err != nil {
 		return err
 	}
-	for _, tag := range tags {
-		if err := d.add(ctx, present(schema.Tagged(tag, id), false)); err != nil {
-			return err
-		}
+	if err := d.add(ctx, ever.gone(id)...); err != nil {
+		return err
 	}
 	for _, family := range []store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply} {
 		err := d.each(family, id, func(e store.Entry) error { return d.detach(ctx, e.Key) })
@@ -121,7 +122,7 @@ func (d *derivation) attached(ctx context.Context, k store.Key, row crdt.Row) er
 	if err != nil || k.Family != schema.FamilyEdit {
 		return err
 	}
-	return d.retag(ctx, id, post)
+	return d.revise(ctx, id, post)
 }
 
 // detach removes a row beside a post, and what it is the other side of.
@@ -139,49 +140,6 @@ func (d *derivation) detach(ctx context.Context, k store.Key) error {
 		ms = append(ms, schema.RepostRemoval(other, post, row)...)
 	}
 	return d.add(ctx, ms...)
-}
-
-// retag makes the tags that an edited post is listed with those of its present
-// text.
-func (d *derivation) retag(ctx context.Context, id string, row crdt.Row) error {
-	p, err := schema.DecodePost(id, row)
-	if err != nil || p.Visibility != social.Public {
-		return err
-	}
-	text, err := schema.OriginalText(row)
-	if err != nil {
-		return err
-	}
-	ever, err := d.editedTags(id)
-	if err != nil {
-		return err
-	}
-	var ms []store.Mutation
-	for _, tag := range slices.Compact(slices.Sorted(slices.Values(append(ever, social.Tags(text)...)))) {
-		ms = append(ms, present(schema.Tagged(tag, id), slices.Contains(p.Tags, tag)))
-	}
-	if len(ms) == 0 {
-		return nil
-	}
-	if ms, err = d.lacking(ms); err != nil { // most edits leave most tags
-		return err
-	}
-	return d.add(ctx, ms...)
-}
-
-// editedTags gives the tags that the edits of a post ever gave it.
-func (d *derivation) editedTags(id string) ([]string, error) {
-	var tags []string
-	err := d.each(schema.FamilyEdit, id, func(e store.Entry) error {
-		edit, err := schema.DecodeEdit(e.Row)
-		for _, tag := range social.Tags(edit.Text) {
-			if !slices.Contains(tags, tag) {
-				tags = append(tags, tag)
-			}
-		}
-		return err
-	})
-	return tags, err
 }
 
 // departMarks ends what a deleted account did with the posts of others.

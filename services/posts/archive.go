@@ -302,7 +302,7 @@ func importation(p social.ArchivedPost, id, author, answers string, at time.Time
 		first.Text = p.OriginalText
 		fields = append(fields, store.FieldValue{ID: schema.FieldEdit, Value: schema.EncodeEdit(*p.EditedAt, p.Text)})
 	}
-	ms := creation(first).Mutations
+	ms := creation(first, "").Mutations
 	ms[0].Fields = fields
 	return ms
 }

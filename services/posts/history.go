@@ -123,7 +123,9 @@ func (h *history) load(ctx context.Context, ids []string) ([]social.PostVersion,
 			versions[i].At = h.post.CreatedAt
 			versions[i].Text, err = schema.OriginalText(row)
 		default:
-			versions[i], err = schema.DecodeEdit(row)
+			var r schema.Revision
+			r, err = schema.DecodeEdit(row)
+			versions[i] = r.PostVersion
 		}
 		if err != nil {
 			return nil, err

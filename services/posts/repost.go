@@ -30,7 +30,7 @@ func (s *Service) Repost(ctx context.Context, who social.Identity, id string) er
 		ID: social.NewID(slot, now), Author: who.User, Visibility: social.Public,
 		CreatedAt: now.UTC().Truncate(time.Millisecond), RepostOf: original.ID,
 	}
-	err = s.mark(ctx, append(creation(p).Mutations, store.Mutation{
+	err = s.mark(ctx, append(creation(p, "").Mutations, store.Mutation{
 		Key: schema.Reposted(who.User, original.ID), Op: store.Put, If: store.IfAbsent, Value: []byte(p.ID),
 	})...)
 	if errors.Is(err, store.ErrExists) {

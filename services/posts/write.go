@@ -33,11 +33,11 @@ func (s *Service) Create(ctx context.Context, who social.Identity, n social.NewP
 			return p, s.once(who, n.Key).Renew(ctx)
 		}
 	}
-	p, err := s.compose(ctx, who, n)
+	p, answered, err := s.compose(ctx, who, n)
 	if err != nil {
 		return social.Post{}, err
 	}
-	write := creation(p)
+	write := creation(p, answered)
 	if n.Key != "" {
 		if err := s.once(who, n.Key).Remember(ctx, &write, p.ID); err != nil {
 			return social.Post{}, err
@@ -78,18 +78,22 @@ func validateText(text string) error {
 	return nil
 }
 
-// compose makes the post: it finds who is mentioned and checks what it answers.
-func (s *Service) compose(ctx context.Context, who social.Identity, n social.NewPost) (social.Post, error) {
+// compose makes the post: it finds who is mentioned and checks what it answers, whose
+// author it gives, too.
+func (s *Service) compose(ctx context.Context, who social.Identity, n social.NewPost) (p social.Post, answered string, err error) {
 	if n.ReplyTo != "" {
-		answered, err := s.answered(ctx, who, n.ReplyTo)
+		to, err := s.answered(ctx, who, n.ReplyTo)
 		if err != nil {
-			return social.Post{}, err
+			return p, "", err
 		}
-		n.ReplyTo = answered
+		n.ReplyTo, answered = to.ID, to.Author
 	}
-	mentions, err := s.mentions(ctx, n)
+	mentions, err := s.mentions(ctx, n.Text)
+	if errors.Is(err, store.ErrUnavailable) && n.Visibility != social.Direct {
+		mentions, err = nil, nil // names stay text; a direct post would reach nobody
+	}
 	if err != nil {
-		return social.Post{}, err
+		return p, "", err
 	}
 	now := s.now()
 	slot, _ := social.SlotOf(who.User)
@@ -97,35 +101,30 @@ func (s *Service) compose(ctx context.Context, who social.Identity, n social.New
 		ID: social.NewID(slot, now), Author: who.User, Text: n.Text, ReplyTo: n.ReplyTo,
 		Visibility: n.Visibility, CreatedAt: now.UTC().Truncate(time.Millisecond), Mentions: mentions,
 		Tags: social.Tags(n.Text),
-	}, nil
+	}, answered, nil
 }
 
-// answered gives the id of a post that who may see and answer; of a repost, the
+// answered gives a post that who may see and answer; of a repost, the
 // original's. Its absence is confirmed by a majority: an answer may follow at once,
 // on another node.
-func (s *Service) answered(ctx context.Context, who social.Identity, id string) (string, error) {
+func (s *Service) answered(ctx context.Context, who social.Identity, id string) (social.Post, error) {
 	v, err := s.confirmed(ctx, who, id)
 	if social.KindOf(err) == social.NotFound {
-		return "", social.InvalidField("reply_to", "there is no such post")
+		return social.Post{}, social.InvalidField("reply_to", "there is no such post")
 	}
 	if err != nil {
-		return "", err
+		return social.Post{}, err
 	}
-	return v.subject().post.ID, nil
+	return v.subject().post, nil
 }
 
-// mentions gives the ids of the users that a text names. While names cannot be
-// looked up, they are left as text, except in a direct post, which would reach
-// nobody.
-func (s *Service) mentions(ctx context.Context, n social.NewPost) ([]string, error) {
-	names := named(n.Text)
+// mentions gives the ids of the users that a text names.
+func (s *Service) mentions(ctx context.Context, text string) ([]string, error) {
+	names := named(text)
 	if len(names) == 0 {
 		return nil, nil
 	}
 	found, err := s.users.IDs(ctx, names)
-	if errors.Is(err, store.ErrUnavailable) && n.Visibility != social.Direct {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("resolve mentions: %w", err)
 	}
@@ -140,13 +139,13 @@ func (s *Service) mentions(ctx context.Context, n social.NewPost) ([]string, err
 
 // creation writes a post, its place among its author's, and its place in the
 // author's own home timeline. All lie in the author's slot.
-func creation(p social.Post) store.Write {
+func creation(p social.Post, answered string) store.Write {
 	post := store.Mutation{Key: schema.Post(p.ID), Op: store.Put, Value: schema.EncodePost(p)}
 	if p.RepostOf != "" {
 		post.Fields = []store.FieldValue{{ID: schema.FieldRepostOf, Value: []byte(p.RepostOf)}}
 	}
 	return store.Write{Mutations: []store.Mutation{
-		post, schema.Listed(p), {Key: schema.Home(p.Author, p.ID), Op: store.Put},
+		post, schema.Listed(p, answered), {Key: schema.Home(p.Author, p.ID), Op: store.Put},
 	}}
 }
 
@@ -184,8 +183,9 @@ func (s *Service) overtaken(ctx context.Context, who social.Identity, key string
 	return p, err
 }
 
-// Edit replaces the text of a post of who's, and keeps the one before. Mentions
-// stay those of the first text.
+// Edit replaces the text of a post of who's, and keeps the one before. The post then
+// mentions whom the text names. A direct one stays for those whom its first text named;
+// while names cannot be looked up, the mentions of any stay as they are.
 func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string) (social.Post, error) {
 	if err := validateText(text); err != nil {
 		return social.Post{}, err
@@ -198,7 +198,18 @@ func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string
 		return social.Post{}, err
 	}
 	at := s.now().UTC().Truncate(time.Millisecond)
-	if _, err = s.rows.Write(ctx, store.Write{Mutations: newText(id, at, text)}); err != nil {
+	edit := schema.EncodeEdit(at, text)
+	if p.Visibility != social.Direct {
+		mentions, err := s.mentions(ctx, text)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			return social.Post{}, err
+		}
+		if err == nil {
+			p.Mentions = mentions
+		}
+		edit = schema.EncodeMentioningEdit(at, text, p.Mentions)
+	}
+	if _, err = s.rows.Write(ctx, store.Write{Mutations: newText(id, at, edit)}); err != nil {
 		return social.Post{}, fmt.Errorf("edit post %s: %w", id, behind(err))
 	}
 	p.Text, p.EditedAt, p.Tags = text, &at, social.Tags(text)
@@ -220,9 +231,8 @@ func (s *Service) editable(ctx context.Context, p social.Post) error {
 }
 
 // newText gives a post another text, and notes it among the edits.
-func newText(id string, at time.Time, text string) []store.Mutation {
+func newText(id string, at time.Time, edit []byte) []store.Mutation {
 	slot, _ := social.SlotOf(id)
-	edit := schema.EncodeEdit(at, text)
 	return []store.Mutation{
 		{
 			Key: schema.Post(id), Op: store.Update, If: store.IfExists,

@@ -32,7 +32,7 @@ const (
 )
 
 // Cause is what a mirror says of the act that it tells of. By is who acted where the
-// key does not say so, and Answers, of a mention, the post that is answered with it.
+// key does not say so, and Answers whose post is answered with it, if it is a post.
 type Cause struct {
 	At      hlc.Timestamp // of the truth
 	By      string

@@ -26,9 +26,10 @@ const (
 // post. They are here because the row outlives the post. Tags are those of the
 // first text of a public post; those of later ones are in its edits.
 const (
-	FieldTags     uint8 = 20
-	FieldMentions uint8 = 21
-	FieldReplyTo  uint8 = 22
+	FieldTags        uint8 = 20
+	FieldMentions    uint8 = 21
+	FieldReplyTo     uint8 = 22
+	FieldReplyAuthor uint8 = 23
 )
 
 // Liked is the key of the fact that a user likes a post.
@@ -85,8 +86,9 @@ func decodeTexts(row crdt.Row, field uint8) ([]string, error) {
 }
 
 // Listed gives the mutation that puts a post among its author's, with what
-// fan-out needs to know of it.
-func Listed(p social.Post) store.Mutation {
+// fan-out needs to know of it. Answered is the author of the post that it answers, ""
+// where that is of no concern.
+func Listed(p social.Post, answered string) store.Mutation {
 	m := store.Mutation{Key: AuthorPost(p.Author, p.ID), Op: store.Put, Value: EncodeAudience(p)}
 	if p.Visibility == social.Public && len(p.Tags) > 0 {
 		m.Fields = append(m.Fields, store.FieldValue{ID: FieldTags, Value: EncodeTexts(p.Tags)})
@@ -97,14 +99,18 @@ func Listed(p social.Post) store.Mutation {
 	if p.ReplyTo != "" {
 		m.Fields = append(m.Fields, store.FieldValue{ID: FieldReplyTo, Value: []byte(p.ReplyTo)})
 	}
+	if answered != "" {
+		m.Fields = append(m.Fields, store.FieldValue{ID: FieldReplyAuthor, Value: []byte(answered)})
+	}
 	return m
 }
 
 // Links is what else follows from a post: where it is listed beside homes.
 type Links struct {
-	Tags     []string
-	Mentions []string
-	ReplyTo  string
+	Tags        []string
+	Mentions    []string
+	ReplyTo     string
+	ReplyAuthor string // of ReplyTo
 }
 
 // DecodeLinks reads an author post row.
@@ -117,14 +123,25 @@ func DecodeLinks(row crdt.Row) (l Links, err error) {
 	}
 	f, _ := row.Field(FieldReplyTo)
 	l.ReplyTo = string(f.Value)
+	f, _ = row.Field(FieldReplyAuthor)
+	l.ReplyAuthor = string(f.Value)
 	return l, nil
 }
 
+// Revision is a text that a post was given later.
+type Revision struct {
+	social.PostVersion
+	// Mentions are whom the post mentions from then on, if Mentioning; else that stays
+	// as it was at first.
+	Mentions   []string
+	Mentioning bool
+}
+
 // DecodeEdit reads an edit row.
-func DecodeEdit(row crdt.Row) (social.PostVersion, error) {
+func DecodeEdit(row crdt.Row) (Revision, error) {
 	value, err := birthValue(row)
 	if err != nil {
-		return social.PostVersion{}, err
+		return Revision{}, err
 	}
 	return decodeEdit(value)
 }

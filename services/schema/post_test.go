@@ -52,15 +52,15 @@ func TestAnEntryTellsWhatFollowsFromItsPost(t *testing.T) {
 		ID: social.NewID(1, at), Author: social.NewID(1, at), Visibility: social.Public,
 		Tags: []string{"b", "a"}, Mentions: []string{"m"}, ReplyTo: "r",
 	}
-	got, err := schema.DecodeLinks(listed(schema.Listed(p)))
-	if want := (schema.Links{Tags: p.Tags, Mentions: p.Mentions, ReplyTo: "r"}); err != nil || !reflect.DeepEqual(got, want) {
+	got, err := schema.DecodeLinks(listed(schema.Listed(p, "a")))
+	if want := (schema.Links{Tags: p.Tags, Mentions: p.Mentions, ReplyTo: "r", ReplyAuthor: "a"}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 	p.Visibility = social.Followers
-	if got, err := schema.DecodeLinks(listed(schema.Listed(p))); err != nil || got.Tags != nil {
+	if got, err := schema.DecodeLinks(listed(schema.Listed(p, ""))); err != nil || got.Tags != nil {
 		t.Errorf("a post for followers is found by its tags: %+v, %v", got, err)
 	}
-	if m := schema.Listed(social.Post{ID: p.ID, Author: p.Author, Visibility: social.Public}); m.Fields != nil {
+	if m := schema.Listed(social.Post{ID: p.ID, Author: p.Author, Visibility: social.Public}, ""); m.Fields != nil {
 		t.Errorf("a post from which nothing follows costs fields: %+v", m.Fields)
 	}
 }
@@ -83,12 +83,17 @@ func FuzzDecodeLinks(f *testing.F) {
 
 func FuzzDecodeEdit(f *testing.F) {
 	f.Add(schema.EncodeEdit(at, "text"))
+	f.Add(schema.EncodeMentioningEdit(at, "text", []string{"m"}))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		v, err := schema.DecodeEdit(born(value))
 		if refused(t, err) {
 			return
 		}
-		again, err := schema.DecodeEdit(born(schema.EncodeEdit(v.At, v.Text)))
+		value = schema.EncodeEdit(v.At, v.Text)
+		if v.Mentioning {
+			value = schema.EncodeMentioningEdit(v.At, v.Text, v.Mentions)
+		}
+		again, err := schema.DecodeEdit(born(value))
 		same(t, v, again, err)
 	})
 }

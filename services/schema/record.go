@@ -24,6 +24,7 @@ const (
 	postVersion       = 1
 	audienceVersion   = 1
 	editVersion       = 1
+	mentioningVersion = 2 // of an edit
 	noticeVersion     = 1
 )
 
@@ -71,6 +72,15 @@ type editRecord struct {
 	Version uint8
 	At      int64 // Unix milliseconds
 	Text    string
+}
+
+// mentioningRecord is an editRecord whose text says whom the post mentions.
+type mentioningRecord struct {
+	_        struct{} `cbor:",toarray"`
+	Version  uint8
+	At       int64
+	Text     string
+	Mentions []string
 }
 
 // visibilities are the numbers of social's visibilities on disk.
@@ -155,7 +165,9 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 		if err != nil {
 			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, err)
 		}
-		p.Text, p.EditedAt = edit.Text, &edit.At
+		if p.Text, p.EditedAt = edit.Text, &edit.At; edit.Mentioning {
+			p.Mentions = edit.Mentions
+		}
 	}
 	if f, ok := row.Field(FieldRepostOf); ok {
 		p.RepostOf = string(f.Value)
@@ -171,16 +183,22 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 	return p, nil
 }
 
-func decodeEdit(value []byte) (social.PostVersion, error) {
-	var edit editRecord
-	if err := decode(value, &edit, &edit.Version, editVersion); err != nil {
-		return social.PostVersion{}, err
+func decodeEdit(value []byte) (r Revision, err error) {
+	var edit mentioningRecord
+	if err = decode(value, &edit, &edit.Version, mentioningVersion); err != nil {
+		var silent editRecord
+		if err = decode(value, &silent, &silent.Version, editVersion); err != nil {
+			return r, err
+		}
+		edit.At, edit.Text = silent.At, silent.Text
 	}
 	at := time.UnixMilli(edit.At).UTC()
 	if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
-		return social.PostVersion{}, ErrMalformed
+		return r, ErrMalformed
 	}
-	return social.PostVersion{Text: edit.Text, At: at}, nil
+	r.Text, r.At = edit.Text, at
+	r.Mentions, r.Mentioning = edit.Mentions, edit.Version == mentioningVersion
+	return r, nil
 }
 
 // OriginalText gives the text that a post was first written with.
@@ -213,8 +231,14 @@ func decodeTime(value []byte) (time.Time, error) {
 	return at, nil
 }
 
-// EncodeEdit gives the value of a post's FieldEdit. The time is kept to the
-// millisecond.
+// EncodeMentioningEdit gives the value of a post's FieldEdit, and of the row of the
+// edit, whose text says whom the post mentions. The time is kept to the millisecond.
+func EncodeMentioningEdit(at time.Time, text string, mentions []string) []byte {
+	return encode(mentioningRecord{Version: mentioningVersion, At: at.UnixMilli(), Text: text, Mentions: mentions})
+}
+
+// EncodeEdit is EncodeMentioningEdit for a text after which the post mentions whom it
+// mentioned at first.
 func EncodeEdit(at time.Time, text string) []byte {
 	return encode(editRecord{Version: editVersion, At: at.UnixMilli(), Text: text})
 }

@@ -210,12 +210,12 @@ func (p *Player) unreposts(ctx context.Context, user, _ string) error {
 		})
 }
 
-func (p *Player) edits(ctx context.Context, user, _ string) error {
+func (p *Player) edits(ctx context.Context, user, other string) error {
 	id, ok := p.own(user)
 	if !ok {
 		return nil
 	}
-	words := text(p.cfg.Rand, nil)
+	words := text(p.cfg.Rand, []string{p.Model.users[other].name})
 	err := p.do(ctx, user, func(c *client.Client) error {
 		_, err := c.EditPost(ctx, id, words)
 		return err

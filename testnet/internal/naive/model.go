@@ -32,6 +32,8 @@ type post struct {
 	texts                         []string // the first, and what it was changed to
 	visibility                    social.Visibility
 	mentions                      []string
+	answered                      string          // the author of replyTo
+	named                         map[string]told // of being mentioned, whoever is no more
 	likes                         set               // ids of users
 	reposts                       map[string]string // by user, the id of the repost
 }
@@ -73,14 +75,28 @@ func (m *Model) named(text string) []string {
 }
 
 func (m *Model) post(p social.Post) {
+	answered := ""
+	if to := m.posts[p.ReplyTo]; to != nil {
+		answered = to.author
+	}
 	m.posts[p.ID] = &post{
 		id: p.ID, author: p.Author, replyTo: p.ReplyTo, repostOf: p.RepostOf, texts: []string{p.Text},
-		visibility: p.Visibility, mentions: m.named(p.Text), likes: set{}, reposts: map[string]string{},
+		visibility: p.Visibility, mentions: m.named(p.Text), answered: answered, named: map[string]told{}, likes: set{}, reposts: map[string]string{},
 	}
 	m.tellOfPost(m.posts[p.ID])
 }
 
-func (m *Model) edit(id, text string) { m.posts[id].texts = append(m.posts[id].texts, text) }
+// edit gives a post another text. A direct one stays for those whom the first named.
+func (m *Model) edit(id, text string) {
+	p := m.posts[id]
+	p.texts = append(p.texts, text)
+	if p.visibility == social.Direct {
+		return
+	}
+	before := p.mentions
+	p.mentions = m.named(text)
+	m.tellOfMentions(p, before)
+}
 
 // deletePost takes with a post the reposts of it. What answers it stays.
 func (m *Model) deletePost(id string) {

@@ -68,10 +68,30 @@ func (m *Model) tellOfPost(p *post) {
 	case p.replyTo != "":
 		m.tell(m.posts[p.replyTo].author, cause{kind: social.NotifyReply, actor: p.author, post: p.id, answers: p.replyTo})
 	}
-	for _, user := range p.mentions {
-		if p.replyTo == "" || m.posts[p.replyTo].author != user {
-			m.tell(user, cause{kind: social.NotifyMention, actor: p.author, post: p.id})
+	m.tellOfMentions(p, nil)
+}
+
+// tellOfMentions tells whom a post mentions, and no longer those whom it did before.
+// Who is mentioned again is told what was told, and has read it or not.
+func (m *Model) tellOfMentions(p *post, before []string) {
+	c := cause{kind: social.NotifyMention, actor: p.author, post: p.id}
+	for _, user := range before {
+		if u := m.users[user]; u != nil && !slices.Contains(p.mentions, user) {
+			if t, was := u.told[c]; was {
+				p.named[user] = t
+			}
+			m.untell(user, c)
 		}
+	}
+	for _, user := range p.mentions {
+		if p.answered == user {
+			continue
+		}
+		if t, was := p.named[user]; was && m.users[user] != nil {
+			m.users[user].told[c] = t
+			continue
+		}
+		m.tell(user, c)
 	}
 }
 
@@ -137,8 +157,15 @@ func singles(all []notice) [][]notice {
 	return out
 }
 
-// readUpTo marks what a user was told as read, up to a notice: also what is hidden.
+// readUpTo marks what a user was told as read, up to a notice: also what is hidden, but
+// not what was taken back.
 func (m *Model) readUpTo(user string, at int) {
+	for _, p := range m.posts {
+		if t, was := p.named[user]; was {
+			t.read = false
+			p.named[user] = t
+		}
+	}
 	u := m.users[user]
 	for c, t := range u.told {
 		if t.at <= at {
