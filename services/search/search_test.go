@@ -56,7 +56,7 @@ func simulate(t *testing.T, n int, test func(*testing.T, *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, names: map[string]string{}, all: servicetest.New(nil)}
 		var err error
-		if w.texts, err = posts.New(posts.Config{Rows: w.all, Users: w}); err != nil {
+		if w.texts, err = posts.New(posts.Config{Rows: w.all, Users: w, Relations: w}); err != nil {
 			t.Fatal(err)
 		}
 		w.Service = search.New(search.ServiceConfig{Posts: w.texts, Users: w, Relations: w, Nodes: w})
@@ -205,9 +205,14 @@ func (w *world) Barred(_ context.Context, reader string, _ []string) (map[string
 	return w.barred, nil
 }
 
-// Muted implements search.Relations.
+// Muted implements posts.Relations.
 func (w *world) Muted(_ context.Context, reader string, _ []string) (map[string]bool, error) {
 	return w.muted, nil
+}
+
+// Follows implements posts.Relations.
+func (w *world) Follows(context.Context, string, []string) (map[string]bool, error) {
+	return nil, nil
 }
 
 // write writes to every node that owns the partition.
@@ -399,11 +404,15 @@ func TestBlocksAndMutesHoldInSearches(t *testing.T) {
 		w.post(bob, "grape too", social.Public)
 		w.settle()
 		w.muted = map[string]bool{ada.User: true}
-		w.barred = map[string]bool{ada.User: true}
 		w.wants(bob, "grape", "grape too")
 		w.wants(anyone, "grape", "grape too", "grape")
 		if got := w.finds(bob, social.Search{Query: "grape", Author: "@ada"}); len(got) != 1 {
 			t.Errorf("asked for by name, a muted author has %q", got)
+		}
+		w.muted, w.barred = nil, map[string]bool{ada.User: true}
+		w.wants(bob, "grape", "grape too")
+		if got := w.finds(bob, social.Search{Query: "grape", Author: "@ada"}); len(got) != 0 {
+			t.Errorf("asked for by name, an author behind a block has %q", got)
 		}
 		for who, want := range map[social.Identity]int{bob: 0, anyone: 1} {
 			page, _, err := w.Users(t.Context(), who, social.Search{Query: "ada"}, social.Cut{})

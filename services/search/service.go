@@ -18,9 +18,9 @@ import (
 
 // Posts gives posts to those who may see them.
 type Posts interface {
-	// Encoded returns posts as JSON, in a slice as long as ids: nil stands for one
-	// that does not exist or that the viewer may not see.
-	Encoded(ctx context.Context, viewer social.Identity, ids []string) ([]json.RawMessage, error)
+	// Select returns posts as JSON, in a slice as long as ids: nil stands for one that
+	// does not exist, that the viewer may not see, or that the filter leaves out.
+	Select(ctx context.Context, viewer social.Identity, ids []string, f social.PostFilter) ([]json.RawMessage, error)
 }
 
 // Users finds accounts.
@@ -36,8 +36,6 @@ type Relations interface {
 	// Barred gives those of the users of whom the reader sees nothing, because one of
 	// the two blocks the other.
 	Barred(ctx context.Context, reader string, users []string) (map[string]bool, error)
-	// Muted gives those of the authors whom the reader wants in no list.
-	Muted(ctx context.Context, reader string, authors []string) (map[string]bool, error)
 }
 
 // Nodes is the nodes of the cluster.
@@ -68,8 +66,8 @@ func New(cfg ServiceConfig) *Service {
 }
 
 // Posts finds posts that the viewer may see. Hits of the index are candidates:
-// each is loaded and checked before it is shown, so that an index that lags shows
-// nothing that was deleted or is not for the viewer.
+// each is selected as for a timeline, so that an index that lags shows nothing that was
+// deleted or is not for the viewer. An author who was asked for may be a muted one.
 func (s *Service) Posts(ctx context.Context, viewer social.Identity, in social.Search, cut social.Cut) (social.Page[social.Finding], store.Coverage, error) {
 	in.Type = social.SearchPosts
 	author := in.Author
@@ -82,40 +80,28 @@ func (s *Service) Posts(ctx context.Context, viewer social.Identity, in social.S
 	}
 	var q *text.Query
 	return find(ctx, s, w, cut, func(parsed *text.Query) { q = parsed }, func(ctx context.Context, ids []string) ([]*social.Finding, error) {
-		return s.show(ctx, viewer, q, ids, author != "")
+		shown, err := s.cfg.Posts.Select(ctx, viewer, ids, social.PostFilter{Unmuted: author == ""})
+		if err != nil {
+			return nil, err
+		}
+		return findings(q, shown)
 	})
 }
 
-// show loads posts and marks what matched. Those by authors whom the viewer mutes
-// are not shown, unless the author was asked for.
-func (s *Service) show(ctx context.Context, viewer social.Identity, q *text.Query, ids []string, muted bool) ([]*social.Finding, error) {
-	encoded, err := s.cfg.Posts.Encoded(ctx, viewer, ids)
-	if err != nil {
-		return nil, err
-	}
-	out, loaded := make([]*social.Finding, len(ids)), make([]social.Post, len(ids))
-	var authors []string
-	for i, raw := range encoded {
+// findings marks what matched in posts.
+func findings(q *text.Query, posts []json.RawMessage) ([]*social.Finding, error) {
+	out := make([]*social.Finding, len(posts))
+	for i, raw := range posts {
 		if raw == nil {
 			continue
 		}
-		if err := json.Unmarshal(raw, &loaded[i]); err != nil {
-			return nil, fmt.Errorf("post %s: %w", ids[i], err)
+		var p social.Post
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return nil, fmt.Errorf("a post to be shown: %w", err)
 		}
-		authors = append(authors, loaded[i].Author)
-		out[i] = &social.Finding{Post: raw, Highlight: q.Highlight(loaded[i].Text)}
+		out[i] = &social.Finding{Post: raw, Highlight: q.Highlight(p.Text)}
 	}
-	if muted || viewer.Anonymous() || len(authors) == 0 {
-		return out, nil
-	}
-	slices.Sort(authors)
-	unwanted, err := s.cfg.Relations.Muted(ctx, viewer.User, slices.Compact(authors))
-	for i := range out {
-		if unwanted[loaded[i].Author] {
-			out[i] = nil
-		}
-	}
-	return out, err
+	return out, nil
 }
 
 // author gives the id of the author that is searched. One who is not there is a
