@@ -2,6 +2,7 @@ package posts_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -165,5 +166,28 @@ func TestAHomeHasNothingOfThoseWhoAreNoLongerFollowedButWhatIsDirect(t *testing.
 	r.strangers = map[[2]string]bool{{f.bob.User, f.ann.User}: true}
 	if got := shown(t, s, f.bob, ids, home); got != "011" {
 		t.Errorf("after the follow has ended it shows %s", got)
+	}
+}
+
+func TestCountsAreTheSameForAllAndListsOfWhoLikesLeaveOutTheBlocked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, r := f.related(t)
+	p := f.post(t, f.ann, social.NewPost{Text: "x"})
+	for _, who := range []social.Identity{f.bob, f.eve} {
+		f.put(t, schema.Like(p.ID, who.User))
+	}
+	r.barred[[2]string{f.bob.User, f.eve.User}] = true
+	raw, err := s.EncodedOne(t.Context(), f.bob, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen social.Post
+	if err := json.Unmarshal(raw, &seen); err != nil || seen.Counts.Likes != 2 {
+		t.Errorf("%s, %v: want 2 likes, as everybody sees", raw, err)
+	}
+	page, err := s.Likes(t.Context(), f.bob, p.ID, social.Cut{})
+	if err != nil || len(page.Items) != 1 || page.Items[0].ID != f.bob.User {
+		t.Errorf("%+v, %v: want the like of bob alone", page.Items, err)
 	}
 }

@@ -27,7 +27,7 @@ type Post struct {
 	Tags       []string   `json:"tags,omitempty" doc:"The hashtags in the text, without the #, in the form in which tags are compared."`
 	RepostOf   string     `json:"repost_of,omitempty" doc:"The id of the post that this passes on; the text is empty then."`
 	// What follows is appended by services/posts to the encoded rest, in this order.
-	Counts   *PostCounts `json:"counts,omitempty" doc:"What was done with the post. It may lag by a moment, and by some seconds beyond a thousand."`
+	Counts   *PostCounts `json:"counts,omitempty" doc:"What was done with the post, by everybody: the same for all who read it, also with a block between you and some who did it, whom the lists of them leave out. It may lag by a moment, and by some seconds beyond a thousand."`
 	Viewer   *PostViewer `json:"viewer,omitempty" doc:"What the account that asks did with the post."`
 	Reposted *Post       `json:"reposted,omitempty" doc:"The post that this passes on."`
 }
