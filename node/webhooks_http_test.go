@@ -38,7 +38,7 @@ func TestAReceiverOnThisMachineGetsSignedEventsWhereTheOperatorAllowsIt(t *testi
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := at.TestWebhook(t.Context(), hook.ID)
+	sent, err := at.TestWebhook(t.Context(), hook.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}

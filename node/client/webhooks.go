@@ -48,9 +48,9 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, id, key string) (out s
 }
 
 // TestWebhook has an event of the kind test sent to a webhook of the client's own
-// account.
-func (c *Client) TestWebhook(ctx context.Context, id string) (out social.WebhookDelivery, err error) {
-	return out, c.call(ctx, "POST", webhookPath(id)+"/test", nil, &out)
+// account. Key, when not empty, is sent as the Idempotency-Key.
+func (c *Client) TestWebhook(ctx context.Context, id, key string) (out social.WebhookDelivery, err error) {
+	return out, c.call(ctx, "POST", webhookPath(id)+"/test", nil, &out, HeaderIdempotency, key)
 }
 
 // WebhookDeliveries lists what was sent to a webhook, or is to be, newest first. State,

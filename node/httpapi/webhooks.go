@@ -18,7 +18,7 @@ type Webhooks interface {
 	Update(ctx context.Context, who social.Identity, id string, patch social.WebhookPatch) (social.Webhook, error)
 	Delete(ctx context.Context, who social.Identity, id string) error
 	Rotate(ctx context.Context, who social.Identity, id, key string) (social.Webhook, error)
-	Test(ctx context.Context, who social.Identity, id string) (social.WebhookDelivery, error)
+	Test(ctx context.Context, who social.Identity, id, key string) (social.WebhookDelivery, error)
 	// Deliveries is of those in a state, of all when it is empty.
 	Deliveries(ctx context.Context, who social.Identity, id string, state social.DeliveryState, cut social.Cut) (social.Page[social.WebhookDelivery], error)
 	Redeliver(ctx context.Context, who social.Identity, id, delivery string) (social.WebhookDelivery, error)
@@ -112,8 +112,11 @@ func (a *api) deliveryRoutes(tags []string) {
 	register(a, account, huma.Operation{
 		OperationID: "test-webhook", Method: http.MethodPost, Path: "/v1/webhooks/{id}/test", Tags: tags,
 		Summary: "Have an event of the kind test sent to a webhook of yours", DefaultStatus: http.StatusAccepted,
-	}, func(ctx context.Context, in *WebhookInput) (*deliveryReply, error) {
-		d, err := a.Webhooks.Test(ctx, viewer(ctx), in.ID)
+	}, func(ctx context.Context, in *struct {
+		WebhookInput
+		Key string `header:"Idempotency-Key" maxLength:"128" doc:"Of your choice: a second request with the same key answers with the event of the first, on any node, for two days at least."`
+	}) (*deliveryReply, error) {
+		d, err := a.Webhooks.Test(ctx, viewer(ctx), in.ID, in.Key)
 		return &deliveryReply{d}, err
 	})
 	register(a, account, huma.Operation{

@@ -30,7 +30,7 @@ func (f fakeWebhooks) Delete(ctx context.Context, who social.Identity, id string
 func (f fakeWebhooks) Rotate(ctx context.Context, who social.Identity, id, _ string) (social.Webhook, error) {
 	return someWebhook, f.named(id).write(ctx, who)
 }
-func (f fakeWebhooks) Test(ctx context.Context, who social.Identity, id string) (social.WebhookDelivery, error) {
+func (f fakeWebhooks) Test(ctx context.Context, who social.Identity, id, _ string) (social.WebhookDelivery, error) {
 	return someDelivery, f.named(id).write(ctx, who)
 }
 func (f fakeWebhooks) Deliveries(ctx context.Context, who social.Identity, id string, _ social.DeliveryState, cut social.Cut) (social.Page[social.WebhookDelivery], error) {

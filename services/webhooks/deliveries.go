@@ -12,18 +12,38 @@ import (
 	"grapevine/store"
 )
 
-// Test has an event of the kind test sent to one of who's webhooks. A disabled one is
-// a Conflict.
-func (s *Service) Test(ctx context.Context, who social.Identity, id string) (social.WebhookDelivery, error) {
-	if err := s.enabled(ctx, who, id); err != nil {
+// Test has an event of the kind test sent to one of who's webhooks: one, however often
+// it is asked for with the same key, which may be empty. A disabled webhook is a
+// Conflict.
+func (s *Service) Test(ctx context.Context, who social.Identity, id, key string) (social.WebhookDelivery, error) {
+	err := checkKey(key)
+	if err == nil {
+		err = s.enabled(ctx, who, id)
+	}
+	if err != nil {
 		return social.WebhookDelivery{}, err
 	}
+	if key != "" {
+		return s.testOnce(ctx, who, id, key)
+	}
+	return s.test(ctx, who, id, func(context.Context, *store.Write, string) error { return nil })
+}
+
+// test has a test event sent, by a write to which more may be added.
+func (s *Service) test(ctx context.Context, who social.Identity, id string, add func(ctx context.Context, w *store.Write, id string) error) (social.WebhookDelivery, error) {
 	slot, _ := social.SlotOf(id)
 	m := schema.NewDelivery(who.User, id, social.WebhookTest, social.NewID(slot, s.cfg.Now()))
 	_, _, delivery := schema.SplitWebhook(m.Key)
-	return shown(delivery, schema.Delivery{
-		Event: social.WebhookTest, Progress: schema.Progress{State: social.DeliveryPending},
-	}), s.write(ctx, m)
+	write := store.Write{Serial: true, Mutations: []store.Mutation{m}}
+	if err := add(ctx, &write, delivery); err != nil {
+		return social.WebhookDelivery{}, err
+	}
+	return testDelivery(delivery), s.send(ctx, write)
+}
+
+// testDelivery gives a test event that is to be sent.
+func testDelivery(id string) social.WebhookDelivery {
+	return shown(id, schema.Delivery{Event: social.WebhookTest, Progress: schema.Progress{State: social.DeliveryPending}})
 }
 
 // Deliveries lists what was sent to one of who's webhooks, or is to be, newest first:
@@ -74,14 +94,7 @@ func (s *Service) Redeliver(ctx context.Context, who social.Identity, id, delive
 	}
 	key := schema.WebhookDelivery(who.User, id, delivery)
 	d, err := schema.Confirm(ctx, func(ctx context.Context) (schema.Delivery, error) {
-		row, err := s.cfg.Rows.Get(ctx, key)
-		if errors.Is(err, store.ErrNotFound) {
-			return schema.Delivery{}, noDelivery(delivery)
-		}
-		if err != nil {
-			return schema.Delivery{}, fmt.Errorf("read delivery %s: %w", delivery, err)
-		}
-		return schema.DecodeDelivery(row)
+		return s.delivery(ctx, key, delivery)
 	})
 	if err != nil {
 		return none, err
@@ -96,6 +109,18 @@ func (s *Service) Redeliver(ctx context.Context, who social.Identity, id, delive
 		return none, err
 	}
 	return shown(delivery, d), nil
+}
+
+// delivery gives a delivery by its key and id, or NotFound.
+func (s *Service) delivery(ctx context.Context, key store.Key, id string) (schema.Delivery, error) {
+	row, err := s.cfg.Rows.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return schema.Delivery{}, noDelivery(id)
+	}
+	if err != nil {
+		return schema.Delivery{}, fmt.Errorf("read delivery %s: %w", id, err)
+	}
+	return schema.DecodeDelivery(row)
 }
 
 // enabled refuses to send to a webhook that is disabled.

@@ -56,3 +56,40 @@ func (s *Service) made(ctx context.Context, who social.Identity, once schema.Onc
 	h.Secret = secretText(signingKey(s.cfg.Key, id, h.Keys.Current))
 	return h.Webhook, true, once.Renew(ctx)
 }
+
+// testOnce has a test event sent, or gives the one that was sent with the key before, as
+// it is now: as it was at first, where what became of it is kept no longer.
+func (s *Service) testOnce(ctx context.Context, who social.Identity, id, key string) (social.WebhookDelivery, error) {
+	once := schema.Once{Rows: s.cfg.Rows, Now: s.cfg.Now, User: who.User, Key: "test\x00" + id + "\x00" + key}
+	if first, known, err := s.tested(ctx, who, id, once); known || err != nil {
+		return first, err
+	}
+	made, err := s.test(ctx, who, id, once.Remember)
+	if !errors.Is(err, store.ErrExists) {
+		return made, err
+	}
+	// Another request with the key came first by a moment.
+	first, known, err := s.tested(ctx, who, id, once)
+	if err == nil && !known {
+		err = fmt.Errorf("test of a claimed key: %w", store.ErrBehind)
+	}
+	return first, err
+}
+
+// tested gives the test event that a key was used for, if any.
+func (s *Service) tested(ctx context.Context, who social.Identity, id string, once schema.Once) (d social.WebhookDelivery, known bool, err error) {
+	delivery, read, known, err := once.Find(ctx)
+	if !known || err != nil {
+		return d, false, err
+	}
+	now, err := s.delivery(read, schema.WebhookDelivery(who.User, id, delivery), delivery)
+	switch {
+	case social.KindOf(err) == social.NotFound:
+		d = testDelivery(delivery)
+	case err != nil:
+		return d, false, err
+	default:
+		d = shown(delivery, now)
+	}
+	return d, true, once.Renew(ctx)
+}

@@ -116,6 +116,29 @@ func TestAnIdempotencyKeyRegistersOneWebhookAndGivesItsSecretAgain(t *testing.T)
 	}
 }
 
+func TestAnIdempotencyKeySendsOneTestOfEachWebhook(t *testing.T) {
+	t.Parallel()
+	w, ctx := newWorld(t), context.Background()
+	one, two := w.create("https://example.com/1", "like"), w.create("https://example.com/2", "like")
+	sent := map[string]bool{}
+	for _, c := range []struct{ hook, key string }{
+		{one.ID, "k"}, {one.ID, "k"}, {two.ID, "k"}, {one.ID, "other"}, {one.ID, ""}, {one.ID, ""},
+	} {
+		d, err := w.service.Test(ctx, w.who, c.hook, c.key)
+		if err != nil || d.Event != social.WebhookTest {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		sent[d.ID] = true
+	}
+	if rows := w.rows.Keys(schema.FamilyWebhookDelivery); len(sent) != 5 || len(rows) != 5 {
+		t.Errorf("%d ids and %d deliveries, want 5", len(sent), len(rows))
+	}
+	_, err := w.service.Test(ctx, w.who, one.ID, strings.Repeat("k", social.MaxKey+1))
+	if social.KindOf(err) != social.Invalid {
+		t.Errorf("a key that is too long: %v", err)
+	}
+}
+
 func TestAChangeOfEventsChangesTheChannelsThatAreListenedTo(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), context.Background()

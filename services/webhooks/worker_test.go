@@ -229,7 +229,7 @@ func TestAReceiverThatIsGoneDisablesItsWebhookAndWhatWaits(t *testing.T) {
 		if dead := w.deliveries(h, social.DeliveryDead); len(dead) != 2 || len(r.ids()) != 1 {
 			t.Errorf("%d attempts, dead are %+v", len(r.ids()), dead)
 		}
-		if _, err := w.service.Test(context.Background(), w.who, h.ID); social.KindOf(err) != social.Conflict {
+		if _, err := w.service.Test(context.Background(), w.who, h.ID, ""); social.KindOf(err) != social.Conflict {
 			t.Errorf("to test it gives %v", err)
 		}
 		on := true
