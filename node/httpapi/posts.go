@@ -32,7 +32,8 @@ func (a *api) postRoutes() {
 	})
 	register(a, account, huma.Operation{
 		OperationID: "edit-post", Method: http.MethodPatch, Path: "/v1/posts/{id}", Tags: tags,
-		Summary: "Change the text of your post",
+		Summary:     "Change the text of your post",
+		Description: "Its hashtags and mentions follow the text: whom it names anew is told, and whom it no longer names is not. A direct post stays for those whom its first text named.",
 	}, a.editPost)
 	register(a, account, huma.Operation{
 		OperationID: "delete-post", Method: http.MethodDelete, Path: "/v1/posts/{id}", Tags: tags,
