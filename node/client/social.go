@@ -11,7 +11,7 @@ import (
 
 // SignUp is the body of POST /v1/users.
 type SignUp struct {
-	Username    string `json:"username" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" doc:"Letters of ASCII, digits and _; upper case is folded. Names that would pass for those who run the service, such as admin, are reserved."`
+	Username    string `json:"username" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" patternDescription:"letters of ASCII, digits and _" doc:"Letters of ASCII, digits and _; upper case is folded. Names that would pass for those who run the service, such as admin, are reserved."`
 	Password    string `json:"password" minLength:"8" maxLength:"256"`
 	DisplayName string `json:"display_name,omitempty" maxLength:"64" doc:"The username when empty."`
 	Bio         string `json:"bio,omitempty" maxLength:"500"`
@@ -38,7 +38,7 @@ type Login struct {
 // UserPatch is the body of PATCH /v1/users/{user}. Fields left out stay as they
 // are.
 type UserPatch struct {
-	Username    *string `json:"username,omitempty" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" doc:"Another name for the account, as in a sign-up."`
+	Username    *string `json:"username,omitempty" minLength:"1" maxLength:"32" pattern:"^[A-Za-z0-9_]+$" patternDescription:"letters of ASCII, digits and _" doc:"Another name for the account, as in a sign-up."`
 	DisplayName *string `json:"display_name,omitempty" maxLength:"64" doc:"The username when empty."`
 	Bio         *string `json:"bio,omitempty" maxLength:"500"`
 	Avatar      *string `json:"avatar,omitempty" maxLength:"500" doc:"An https URL, or an id of letters, digits and . _ ~ - of a picture kept elsewhere; none when empty."`

@@ -213,14 +213,18 @@ func transform(_ huma.Context, _ string, v any) (any, error) {
 }
 
 // problemError names the missing property in the location, which huma gives
-// only in the message.
+// only in the message, and a time as clients know it, not as Go does.
 func problemError(e *huma.ErrorDetail) client.ProblemError {
 	location := e.Location
 	var missing string
 	if n, _ := fmt.Sscanf(e.Message, validation.MsgExpectedRequiredProperty, &missing); n == 1 {
 		location += "." + missing
 	}
-	return client.ProblemError{Location: location, Message: e.Message}
+	message := e.Message
+	if strings.HasPrefix(message, "invalid date/time") {
+		message = "expected a date and time of RFC 3339, such as 2026-01-31T15:04:05Z"
+	}
+	return client.ProblemError{Location: location, Message: message}
 }
 
 // fieldOf gives the name within a location: body.text is text.

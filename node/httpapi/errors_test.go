@@ -151,6 +151,20 @@ func TestBadInputIsRefusedWithTheFieldAtFault(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongIsSaidWithoutPatternsOfPrograms(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ method, target, body, want string }{
+		{"GET", "/v1/timelines/public?since=yesterday", "", "2026-01-31T15:04:05Z"},
+		{"POST", "/v1/users", `{"username":"a b","password":"hunter2222"}`, "letters of ASCII, digits and _"},
+	} {
+		a, _ := newAPI(t, nil)
+		p := problemOf(t, send(a, c.method, c.target, c.body, asAlice...))
+		if p.Status != 422 || !strings.Contains(p.Detail, c.want) {
+			t.Errorf("%s %s is refused with %d %q, want %q in it", c.method, c.target, p.Status, p.Detail, c.want)
+		}
+	}
+}
+
 func TestAnUnknownPathAndAnUnknownMethodAreProblemsToo(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, nil)
