@@ -45,7 +45,6 @@ func (v *leaveVerb) Run(c *console) error {
 		ctx, cancel := context.WithTimeout(c.ctx, v.Timeout)
 		defer cancel()
 		w := departing{c: c, node: d.Node, clients: clientsOf(c, members), grace: endedGrace}
-		defer w.close()
 		if err := w.wait(ctx); err != nil {
 			return err
 		}
@@ -81,16 +80,10 @@ func clientsOf(c *console, members []client.Member) []*client.Client {
 	out := []*client.Client{c.client}
 	for _, m := range members {
 		if !m.Self && m.HTTP != "" {
-			out = append(out, client.New("http://"+m.HTTP))
+			out = append(out, c.client.At(client.URL(m.HTTP)))
 		}
 	}
 	return out
-}
-
-func (d *departing) close() {
-	for _, c := range d.clients[1:] {
-		c.Close()
-	}
 }
 
 func (d *departing) wait(ctx context.Context) error {
