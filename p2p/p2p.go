@@ -43,6 +43,10 @@ type RemoteError struct {
 	Message string
 }
 
+// CodeUnsupported is the Code of a peer that serves no such protocol: it runs another
+// build, or has only begun to start.
+const CodeUnsupported = "unsupported"
+
 func (e *RemoteError) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
 
 // Handler answers one request of a peer. It runs concurrently with others. An
@@ -61,7 +65,8 @@ type Transport interface {
 	// node meets its first peer.
 	Handle(protocol string, h Handler)
 	// Call sends a request and waits for its reply until ctx ends, connecting if
-	// need be. A call to Self runs the handler directly.
+	// need be. A call to Self runs the handler directly. A protocol without a handler
+	// there is a *RemoteError of CodeUnsupported, and nothing was done.
 	Call(ctx context.Context, to NodeID, protocol string, request []byte) ([]byte, error)
 	// Send sends a message that has no reply. Nil means queued, not delivered.
 	// Messages of one protocol to one peer arrive in order or not at all.

@@ -59,7 +59,7 @@ func (t *transport) Call(ctx context.Context, to p2p.NodeID, protocol string, re
 	}
 	reply, err := t.Transport.Call(ctx, to, protoTraced, envelope)
 	var remote *p2p.RemoteError
-	if errors.As(err, &remote) && remote.Code == "unsupported" {
+	if errors.As(err, &remote) && remote.Code == p2p.CodeUnsupported {
 		t.mu.Lock()
 		t.plain[to] = time.Now()
 		t.mu.Unlock()
@@ -83,7 +83,7 @@ func (t *transport) answer(ctx context.Context, from p2p.NodeID, envelope []byte
 	h := t.handlers[protocol]
 	t.mu.RUnlock()
 	if !ok || h == nil {
-		return nil, &p2p.RemoteError{Code: "unsupported", Message: "the traced protocol is not served"}
+		return nil, &p2p.RemoteError{Code: p2p.CodeUnsupported, Message: "the traced protocol is not served"}
 	}
 	ctx, span := t.tracer.begin(ctx, c, protocol, Server)
 	reply, err := h(ctx, from, request)

@@ -34,8 +34,7 @@ func (h *Host) Handle(name string, handler p2p.Handler) {
 	})
 }
 
-// Call implements p2p.Transport. A peer that does not serve the protocol
-// answers with a RemoteError of Code "unsupported".
+// Call implements p2p.Transport.
 func (h *Host) Call(ctx context.Context, to p2p.NodeID, name string, request []byte) ([]byte, error) {
 	if len(request) > p2p.MaxMessage {
 		return nil, fmt.Errorf("call %s: %d bytes: %w", name, len(request), p2p.ErrTooLarge)
@@ -118,5 +117,5 @@ func (h *Host) handler(name string) (p2p.Handler, bool) {
 }
 
 func unsupported(name string) error {
-	return &p2p.RemoteError{Code: "unsupported", Message: "protocol " + name + " is not served"}
+	return &p2p.RemoteError{Code: p2p.CodeUnsupported, Message: "protocol " + name + " is not served"}
 }

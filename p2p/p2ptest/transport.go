@@ -31,6 +31,7 @@ func TestTransport(t *testing.T, connect func(t *testing.T, n int) []p2p.Transpo
 		"every one of many calls at once gets its own reply":           pipelines,
 		"a slow handler does not hold up another call":                 runsConcurrently,
 		"a remote error keeps its code, any other is internal":         carriesErrors,
+		"a protocol that the peer does not serve is unsupported":       refusesUnknown,
 		"the caller's deadline ends the call and the handler":          carriesDeadline,
 		"a caller who gives up does not wait for the handler":          honoursCancel,
 		"one-way messages of a protocol arrive in order":               sendsInOrder,
@@ -45,6 +46,15 @@ func TestTransport(t *testing.T, connect func(t *testing.T, n int) []p2p.Transpo
 			ts := connect(t, 2)
 			spec(t, ts[0], ts[1])
 		})
+	}
+}
+
+func refusesUnknown(t *testing.T, a, b p2p.Transport) {
+	for _, to := range []p2p.NodeID{a.Self(), b.Self()} {
+		var remote *p2p.RemoteError
+		if _, err := a.Call(t.Context(), to, "/grapevine/p2ptest/unknown", nil); !errors.As(err, &remote) || remote.Code != p2p.CodeUnsupported {
+			t.Errorf("got %v, want code %s", err, p2p.CodeUnsupported)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (n *Node) serve(caller context.Context, from p2p.NodeID, protocol string, r
 	}
 	defer n.serves.Done()
 	if h == nil {
-		return nil, &p2p.RemoteError{Code: internal, Message: "no handler for " + protocol}
+		return nil, &p2p.RemoteError{Code: p2p.CodeUnsupported, Message: "protocol " + protocol + " is not served"}
 	}
 	ctx := n.ctx
 	if deadline, ok := caller.Deadline(); ok {

@@ -98,7 +98,7 @@ func wireError(err error) error {
 func localError(err error) error {
 	var remote *p2p.RemoteError
 	if errors.As(err, &remote) {
-		if remote.Code == "unsupported" { // it has begun to listen, but not to serve
+		if remote.Code == p2p.CodeUnsupported { // it has begun to listen, but not to serve
 			return errNotServing
 		}
 		if known := wireErrors[remote.Code]; known != nil {
