@@ -159,7 +159,7 @@ func (n *Node) openStore(metrics prometheus.Registerer) error {
 		Transport: n.deps.Transport, Broadcaster: n.deps.Broadcaster, Members: n.deps.Members,
 		Router: n.deps.Router,
 		Found:  found(n.cfg, n.deps.Rejoins), Weight: n.cfg.Weight, Zone: n.cfg.Zone,
-		Indexed: schema.Indexed, Invalidate: n.invalidate, Coordinated: n.coordinated,
+		Indexed: schema.Indexed, Recent: schema.Recent, Invalidate: n.invalidate, Coordinated: n.coordinated,
 		Now: n.deps.Now, Log: n.log, Metrics: metrics,
 	})
 	if err != nil {

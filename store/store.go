@@ -209,9 +209,12 @@ var (
 	ErrExists      = errors.New("store: row exists")
 	ErrTooLarge    = errors.New("store: write too large")
 	ErrUnavailable = errors.New("store: no owner of the data can be reached")
-	ErrOverloaded  = errors.New("store: too many writes are waiting")
-	ErrNoSpace     = errors.New("store: the node is short of disk space and takes no writes")
-	ErrBehind      = errors.New("store: no reachable owner has seen the session's writes yet")
-	ErrUncertain   = errors.New("store: the coordinator was lost; the write may or may not have been made")
-	ErrDurability  = errors.New("store: written, but on fewer copies than asked for")
+	// ErrEarlierBuild is an ErrUnavailable: of the owners that can be reached none runs a
+	// build that knows such a write.
+	ErrEarlierBuild = fmt.Errorf("%w that runs a build which knows this write", ErrUnavailable)
+	ErrOverloaded   = errors.New("store: too many writes are waiting")
+	ErrNoSpace      = errors.New("store: the node is short of disk space and takes no writes")
+	ErrBehind       = errors.New("store: no reachable owner has seen the session's writes yet")
+	ErrUncertain    = errors.New("store: the coordinator was lost; the write may or may not have been made")
+	ErrDurability   = errors.New("store: written, but on fewer copies than asked for")
 )

@@ -80,6 +80,7 @@ var faults = []struct {
 	{store.ErrUncertain, uncertain, true, "the node that took the write was lost before it answered; look whether it stands, or repeat it with the same Idempotency-Key"},
 	{store.ErrNoSpace, noSpace, true, "the node is short of disk space and takes no writes; free some space or send writes to another node"},
 	{store.ErrOverloaded, overloaded, true, "too many writes are waiting; try again later"},
+	{store.ErrEarlierBuild, unavailable, true, "the owners of the data still run an earlier build, which does not know this; try again when the upgrade is finished"},
 	{store.ErrUnavailable, unavailable, true, "no owner of the data can be reached; try again later or ask another node"},
 	{store.ErrNotFound, notFound, false, "there is no such thing"},
 	{store.ErrExists, conflict, false, "it exists already"},

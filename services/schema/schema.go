@@ -117,6 +117,18 @@ func Indexed(f store.Family) bool {
 	return f == FamilyUser || f == FamilyPost || f == FamilyWebhook
 }
 
+// Recent says of which families the truth needs an owner that knows them, to derive
+// what follows: those that came with the protocol replica/write/2. Rows that are
+// derived may lie with any owner, who keeps them as they are.
+func Recent(f store.Family) bool {
+	switch f {
+	case FamilyList, FamilyListMember, FamilyWebhook, FamilyWebhookChannel,
+		FamilyPublished, FamilyNotificationRead, FamilyNotifyPreference:
+		return true
+	}
+	return false
+}
+
 // separator parts the two halves of a sort key. Ids, hashes and names never
 // contain it.
 const separator = "/"

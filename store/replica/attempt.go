@@ -60,7 +60,7 @@ func (j job[T]) round(ctx context.Context) (T, error) {
 			return out, err
 		}
 		switch {
-		case errors.Is(err, store.ErrBehind), errors.Is(err, store.ErrOverloaded), errors.Is(err, store.ErrNoSpace):
+		case errors.Is(err, store.ErrEarlierBuild), errors.Is(err, store.ErrBehind), errors.Is(err, store.ErrOverloaded), errors.Is(err, store.ErrNoSpace):
 			result = err // says more than that the others are away
 		case result == errAllAway && !errors.Is(err, p2p.ErrUnreachable): //nolint:errorlint // this very error
 			result = store.ErrUnavailable

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,8 @@ type cluster struct {
 	bits  uint8 // there are 2^bits partitions
 	// routes, when set, changes the router of nodes that start.
 	routes func(replica.Router) replica.Router
+	// earlier nodes start as a build that serves no protocol of a later version.
+	earlier map[p2p.NodeID]bool
 }
 
 type node struct {
@@ -36,7 +39,10 @@ type node struct {
 	up    bool
 }
 
-const indexed store.Family = 9
+const (
+	indexed store.Family = 9
+	recent  store.Family = 60
+)
 
 // simulate runs a test on n nodes that have formed a cluster of few partitions.
 func simulate(t *testing.T, n int, options simnet.Options, test func(*cluster)) {
@@ -96,9 +102,10 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	var err error
 	n.store, err = replica.Open(replica.Config{
 		Self: id, Engine: n.db, Found: found, Weight: 100,
-		Transport: net.Transport(), Broadcaster: net.Broadcaster(), Members: net.Members(),
+		Transport: c.transport(net.Transport()), Broadcaster: net.Broadcaster(), Members: net.Members(),
 		Router:     c.router(routing.New(routing.Config{Self: id, Alive: net.Members().Alive})),
 		Indexed:    func(f store.Family) bool { return f == indexed },
+		Recent:     func(f store.Family) bool { return f == recent },
 		Invalidate: func([]store.Key) {},
 		Log:        slog.New(slog.DiscardHandler),
 	})
@@ -108,6 +115,22 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	n.up = true
 	c.nodes[id] = n
 	return n
+}
+
+// transport is the one of a node, as its build speaks over it.
+func (c *cluster) transport(t p2p.Transport) p2p.Transport {
+	if c.earlier[t.Self()] {
+		return earlierTransport{t}
+	}
+	return t
+}
+
+type earlierTransport struct{ p2p.Transport }
+
+func (t earlierTransport) Handle(protocol string, h p2p.Handler) {
+	if !strings.HasSuffix(protocol, "/2") {
+		t.Transport.Handle(protocol, h)
+	}
 }
 
 func (c *cluster) router(r replica.Router) replica.Router {

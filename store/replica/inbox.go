@@ -23,6 +23,7 @@ const (
 	protoCompare  = "replica/compare"  // digest of rows -> whether they are the same
 	protoRead     = "replica/read"     // read on behalf of another node
 	protoWrite    = "replica/write"    // write on behalf of another node
+	protoWrite2   = "replica/write/2"  // the same, of what earlier builds do not know
 	protoRestore  = "replica/restore"  // rows of a backup
 )
 

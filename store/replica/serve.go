@@ -294,7 +294,11 @@ func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write,
 	request := writeRequest{Write: w, Demand: d, Durability: durability, ID: store.RequestOf(ctx).Name()}
 	ctx, cancel := context.WithTimeout(ctx, writeAttempt)
 	defer cancel()
-	if err := s.call(ctx, node, protoWrite, request, &reply); err != nil {
+	protocol := s.protocolOf(w)
+	if err := s.call(ctx, node, protocol, request, &reply); err != nil {
+		if protocol != protoWrite && errors.Is(err, errNotServing) {
+			err = store.ErrEarlierBuild
+		}
 		if errors.Is(err, p2p.ErrLost) || errors.Is(err, context.DeadlineExceeded) {
 			// Another owner must not be tried: the row would be born twice, and a
 			// removal that saw one birth would leave the other.
@@ -314,6 +318,18 @@ func (s *Store) writeRemote(ctx context.Context, node p2p.NodeID, w store.Write,
 		return receipt, store.ErrExists
 	}
 	return receipt, nil
+}
+
+// protocolOf gives the protocol by which a write is handed to a coordinator. An earlier
+// build would leave out Ends, and end what came since; and it would not derive what
+// follows from rows of families that it does not know.
+func (s *Store) protocolOf(w store.Write) string {
+	for _, m := range w.Mutations {
+		if m.Ends != nil || m.Op == store.Put && s.cfg.Recent(m.Key.Family) {
+			return protoWrite2
+		}
+	}
+	return protoWrite
 }
 
 // traceServed logs what was done for a peer, under the id of the client's request.

@@ -36,6 +36,10 @@ type Config struct {
 
 	// Indexed says of which families ScanIndex can be asked.
 	Indexed func(store.Family) bool
+	// Recent says in which families a Put needs a coordinator that knows the family,
+	// lest nobody derive what follows from it: those that builds without
+	// replica/write/2 do not know. Nil means none.
+	Recent func(store.Family) bool
 	// Invalidate is told of every changed row.
 	Invalidate store.Invalidator
 	// Coordinated, when not nil, is told of every write that this node coordinated,
@@ -136,6 +140,9 @@ func (c *Config) setDefaults() {
 	if c.SyncEvery == 0 {
 		c.SyncEvery = time.Second
 	}
+	if c.Recent == nil {
+		c.Recent = func(store.Family) bool { return false }
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -173,6 +180,7 @@ func (s *Store) register() {
 	handle(s, protoCompare, s.handleCompare)
 	handle(s, protoRead, unlessDraining(s, s.handleRead))
 	handle(s, protoWrite, unlessDraining(s, s.handleWrite))
+	handle(s, protoWrite2, unlessDraining(s, s.handleWrite))
 	handle(s, protoRestore, s.handleRestore)
 }
 
