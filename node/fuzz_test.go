@@ -8,21 +8,22 @@ import (
 	"testing"
 
 	"grapevine/crdt/causal"
+	"grapevine/services/fanout"
 	"grapevine/store"
 )
 
 func FuzzDecodeSeen(f *testing.F) {
 	f.Add(encodeSeen([]store.Seen{{Partition: 7, Dot: causal.Dot{Replica: 1, Seq: 300}}, {Partition: 65535}}))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		seen, err := decodeSeen(message)
+		_, seen, err := decodeSeen(message)
 		if err != nil {
 			return
 		}
 		if len(seen) > len(message)/11 {
 			t.Errorf("%d bytes give %d writes", len(message), len(seen))
 		}
-		if again, err := decodeSeen(encodeSeen(seen)); err != nil || !reflect.DeepEqual(again, seen) {
-			t.Errorf("%v comes back as %v, %v", seen, again, err)
+		if rules, again, err := decodeSeen(encodeSeen(seen)); err != nil || rules != fanout.Rules || !reflect.DeepEqual(again, seen) {
+			t.Errorf("%v comes back as %v by rules %d, %v", seen, again, rules, err)
 		}
 	})
 }

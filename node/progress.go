@@ -7,6 +7,7 @@ import (
 
 	"grapevine/crdt/causal"
 	"grapevine/p2p"
+	"grapevine/services/fanout"
 	"grapevine/store"
 )
 
@@ -21,6 +22,9 @@ const progressChunk = 8192
 // lost costs the other owners a repetition.
 const progressQueue = 16
 
+// maxRules is above all numbers of rules and below all incarnations.
+const maxRules = causal.Replica(1<<32 - 1)
+
 // progress publishes a fan-out's news without making it wait.
 type progress struct {
 	topic p2p.Topic
@@ -28,15 +32,19 @@ type progress struct {
 	log   *slog.Logger
 }
 
-// newProgress joins the topic; news of others goes to done.
+// newProgress joins the topic; news of others goes to done. Who derives less than this
+// build does cannot say that nothing is left to do: such news is let pass, and an owner
+// of this build takes over what it tells of.
 func newProgress(b p2p.Broadcaster, log *slog.Logger, done func([]store.Seen)) (*progress, error) {
 	topic, err := b.Join(progressTopic, func(_ p2p.NodeID, message []byte) {
-		seen, err := decodeSeen(message)
+		rules, seen, err := decodeSeen(message)
 		if err != nil {
 			log.Debug("news of fan-out not understood", "error", err)
 			return
 		}
-		done(seen)
+		if rules >= fanout.Rules {
+			done(seen)
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -70,27 +78,43 @@ func (p *progress) run(ctx context.Context) {
 	}
 }
 
+// everywhere is the partition of the entry that each message begins with. Its dot's
+// replica is the number of the rules by which the consequences were derived: no
+// incarnation has so low a number, so that builds which know of no such entry take it
+// for news of a write that never comes.
+const everywhere = store.Partition(1<<16 - 1)
+
 func encodeSeen(done []store.Seen) []byte {
-	b := make([]byte, 0, 13*len(done))
+	rules := store.Seen{Partition: everywhere, Dot: causal.Dot{Replica: fanout.Rules, Seq: 1}}
+	b := appendSeen(make([]byte, 0, 13*(1+len(done))), rules)
 	for _, s := range done {
-		b = binary.BigEndian.AppendUint16(b, uint16(s.Partition))
-		b = causal.AppendDot(b, s.Dot)
+		b = appendSeen(b, s)
 	}
 	return b
 }
 
-func decodeSeen(b []byte) ([]store.Seen, error) {
-	var out []store.Seen
-	for len(b) > 0 {
+func appendSeen(b []byte, s store.Seen) []byte {
+	return causal.AppendDot(binary.BigEndian.AppendUint16(b, uint16(s.Partition)), s.Dot)
+}
+
+// decodeSeen also gives the rules by which it was done, 0 where the message says
+// nothing of them.
+func decodeSeen(b []byte) (rules causal.Replica, out []store.Seen, err error) {
+	for first := true; len(b) > 0; first = false {
 		if len(b) < 2 {
-			return nil, causal.ErrMalformed
+			return 0, nil, causal.ErrMalformed
 		}
 		dot, rest, err := causal.ConsumeDot(b[2:])
 		if err != nil {
-			return nil, err
+			return 0, nil, err
 		}
-		out = append(out, store.Seen{Partition: store.Partition(binary.BigEndian.Uint16(b)), Dot: dot})
+		s := store.Seen{Partition: store.Partition(binary.BigEndian.Uint16(b)), Dot: dot}
 		b = rest
+		if first && s.Partition == everywhere && dot.Replica <= maxRules {
+			rules = dot.Replica
+			continue
+		}
+		out = append(out, s)
 	}
-	return out, nil
+	return rules, out, nil
 }

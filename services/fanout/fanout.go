@@ -17,6 +17,11 @@ import (
 	"grapevine/store"
 )
 
+// Rules numbers what this build derives from rows. It grows when something new follows
+// from an act; a worker is told (Done) only of what was done by its own rules or later
+// ones. Builds that name no rules derived no notifications, webhooks or lists.
+const Rules = 1
+
 // consumer is the name of the worker's cursor in the change log.
 const consumer = "fanout"
 
