@@ -34,6 +34,7 @@ var verbs = []verb{
 	{name: "bench", about: "measure beside floors: posts, reads, lag, idleness, failover", flags: benchFlags, run: runBench},
 	{name: "torture", about: "do all that its promises are said to survive to a cluster of its own, and judge", flags: tortureFlags, run: runTorture},
 	{name: "torture-apart", flags: tortureFlags, run: tortureApart},
+	{name: "upgrade", about: "upgrade a cluster of its own from an earlier build, node by node under load, and judge", flags: upgradeFlags, run: runUpgrade},
 	{name: "simulate", about: "run seeds of the simulation: whole nodes under random faults in virtual time", flags: simulateFlags, run: runSimulate},
 	{name: "stop", about: "end a running testnet", run: stop},
 	{name: "floor", run: floor},
@@ -73,6 +74,7 @@ type options struct {
 	output   string
 
 	torture  tortureOptions
+	upgrade  upgradeOptions
 	simulate simulateOptions
 }
 

@@ -39,6 +39,7 @@ const (
 	Divided     = "divided"     // nodes that have converged answer differently
 	Stuck       = "stuck"       // a session that no node serves any more
 	Backwards   = "backwards"   // a session did not read what it had written
+	Complaint   = "complaint"   // a node failed at something, and said so
 )
 
 // Verdict sums up what the nodes answered beside what the journal says.
