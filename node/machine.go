@@ -64,6 +64,9 @@ func (m *Machine) open(ctx context.Context, cfg config.Config, log *slog.Logger)
 	if deps.Secret, err = cfg.LoadSecret(); err != nil {
 		return err
 	}
+	if err := claimFormat(cfg.Data); err != nil {
+		return err
+	}
 	db, err := badgerdb.Open(ctx, badgerdb.Config{Dir: cfg.StoreDir(), Log: log, Metrics: metrics})
 	if err != nil {
 		return err
