@@ -10,6 +10,7 @@ import (
 	"grapevine/node/client"
 	"grapevine/node/verdict"
 	"grapevine/p2p"
+	"grapevine/services/fanout"
 	"grapevine/store/replica"
 	"grapevine/store/ring"
 )
@@ -17,7 +18,7 @@ import (
 // Health implements httpapi.Cluster.
 func (c *cluster) Health(ctx context.Context) client.Health {
 	h := client.Health{
-		Status: client.HealthOK, Node: string(c.deps.Transport.Self()), Version: version(),
+		Status: client.HealthOK, Node: string(c.deps.Transport.Self()), Version: version(), Formats: Formats(),
 		StartedAt: c.started.UTC(), UptimeSeconds: c.deps.Now().Sub(c.started).Seconds(),
 		RingState: c.ringState(), Readiness: c.Readiness(ctx), Problems: []client.HealthProblem{},
 		Transfers: []client.Transfer{}, Engine: c.deps.Engine.Stats(), Load: c.load.Load(),
@@ -195,6 +196,14 @@ func (c *cluster) unjoined() bool {
 		return m.Node != c.deps.Transport.Self() && m.State != ring.Gone
 	})
 }
+
+// Formats are the numbers of what this build stores, speaks and derives.
+func Formats() client.Formats {
+	return client.Formats{Data: DataFormat, Wire: replica.Wire, Rules: fanout.Rules}
+}
+
+// Version names this build, as nodes do in their health.
+func Version() string { return version() }
 
 // version names the build: the module's version, and the commit it was made of
 // where that is known.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -25,16 +24,12 @@ func grouped(nodes []view, value func(view) string) map[string][]string {
 }
 
 func (x examination) versions() []client.Finding {
-	by := grouped(x.answering(), func(v view) string { return v.health.Version })
-	if len(by) < 2 {
+	mix := x.sight.mixed()
+	if len(mix) == 0 {
 		return nil
 	}
-	var parts []string
-	for _, version := range slices.Sorted(maps.Keys(by)) {
-		parts = append(parts, fmt.Sprintf("%s on %s", orDash(version), strings.Join(by[version], ", ")))
-	}
 	return []client.Finding{{
-		What: "the nodes run different builds: " + strings.Join(parts, "; "),
+		What: "the nodes run different builds: " + strings.Join(mix, "; "),
 		Do:   "finish the upgrade: restart one node at a time with the same build, waiting for `grapevine status` to say that the next is safe",
 	}}
 }

@@ -160,7 +160,9 @@ func TestDoctorFindsWhatWearsOnACluster(t *testing.T) {
 		"a link is slow": {func(x *examination) { x.links[0].said.Links[0].RTTMillis = 400 },
 			"links", "a round trip between nodes node-a and node-b takes 400 ms"},
 		"builds differ": {func(x *examination) { x.sight.nodes[2].health.Version = "v2" },
-			"versions", "v2 on node-c"},
+			"versions", "v2 (formats: none numbered) on node-c"},
+		"formats differ": {func(x *examination) { x.sight.nodes[2].health.Formats = client.Formats{Data: 1, Wire: 2, Rules: 1} },
+			"versions", "(formats: data 1, wire 2, rules 1) on node-c"},
 		"a zone is missing": {func(x *examination) {
 			x.sight.nodes[0].member.Zone, x.sight.nodes[1].member.Zone = "r1", "r2"
 		}, "configuration", "node node-c has no zone"},

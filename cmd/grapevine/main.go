@@ -50,6 +50,7 @@ type grammar struct {
 	Restore    restoreVerb    `cmd:"" help:"Restore a backup into an empty cluster of any size."`
 	Contexts   contextVerbs   `cmd:"" name:"context" help:"Name clusters, so that they need not be spelled out."`
 	Config     configVerbs    `cmd:"" help:"Show the settings of a node."`
+	Version    versionVerb    `cmd:"" help:"Print which build this is, and the numbers of its formats."`
 	Completion completionVerb `cmd:"" help:"Print a script that completes verbs and flags in a shell."`
 }
 

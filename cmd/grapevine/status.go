@@ -68,6 +68,10 @@ func (s sight) status() statusReport {
 	for _, v := range s.nodes {
 		r.Nodes = append(r.Nodes, statusOf(v, judged.Alive(v.member.ID)))
 	}
+	if mix := s.mixed(); len(mix) > 0 {
+		r.Notes = append(r.Notes, "version mix: "+strings.Join(mix, "; ")+
+			". What only the later build knows may be refused until all nodes run it: go on with the upgrade, a node at a time.")
+	}
 	return r
 }
 
@@ -75,7 +79,7 @@ func statusOf(v view, alive bool) nodeStatus {
 	n := nodeStatus{
 		ID: v.member.ID, HTTP: v.member.HTTP, Answers: v.err == nil, Alive: alive,
 		State: v.member.RingState, Zone: v.member.Zone,
-		Health: v.health.Status, Uptime: v.health.UptimeSeconds, Version: v.health.Version,
+		Health: v.health.Status, Uptime: v.health.UptimeSeconds, Version: v.health.Version, Formats: v.health.Formats,
 		Owned: v.health.Partitions.Owned, CaughtUp: v.health.Partitions.CaughtUp,
 		Taking: v.health.Partitions.Coming - v.health.Partitions.ComingCaughtUp, Moved: v.health.Kept.Moved, Hints: v.health.Kept.Hints,
 		Log: v.health.Stability.LogEntries, Marks: v.health.Stability.Marks,
@@ -108,6 +112,8 @@ type nodeStatus struct {
 	Marks    int64   `json:"marks"`
 	Uptime   float64 `json:"uptime_s"`
 	Version  string  `json:"version,omitempty"`
+
+	Formats client.Formats `json:"formats"` // all 0 of a build that numbered none
 
 	Load *client.LoadEstimate `json:"load,omitempty"` // absent in its first seconds
 }

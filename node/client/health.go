@@ -12,6 +12,7 @@ type Health struct {
 	Status        string            `json:"status" enum:"ok,degraded,failing"`
 	Node          string            `json:"node" doc:"The answering node's id."`
 	Version       string            `json:"version"`
+	Formats       Formats           `json:"formats" doc:"What the node's build stores and speaks. All 0 of a build that numbered none."`
 	StartedAt     time.Time         `json:"started_at"`
 	UptimeSeconds float64           `json:"uptime_s"`
 	RingState     string            `json:"ring_state" doc:"joining, active, leaving or gone; empty when it is not in the ring."`
@@ -23,6 +24,14 @@ type Health struct {
 	Stability     Stability         `json:"stability"`
 	Engine        store.EngineStats `json:"engine"`
 	Load          *LoadEstimate     `json:"load,omitempty" doc:"Absent in the first seconds of a node."`
+}
+
+// Formats are the numbers of what a build stores, speaks and derives. Each grows when a
+// build with a lower one would misunderstand.
+type Formats struct {
+	Data  int `json:"data" doc:"Of data directories: a build starts on those of its own number and lower ones."`
+	Wire  int `json:"wire" doc:"The highest version of any message between nodes."`
+	Rules int `json:"rules" doc:"By which consequences follow from acts: notifications, home entries…"`
 }
 
 // The values of Health.Status.

@@ -9,6 +9,10 @@ import (
 	"grapevine/p2p"
 )
 
+// Wire is the highest version of the protocols of this package. One whose name ends in
+// no number is of version 1.
+const Wire = 2
+
 // The protocols of this package, as Transport names them.
 const (
 	protoPush     = "replica/push"     // batch -> nothing, when durable

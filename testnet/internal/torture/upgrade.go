@@ -1,11 +1,13 @@
 package torture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -138,8 +140,31 @@ func (u *upgrade) mix(ctx context.Context, later int) error {
 	if err := u.settle(ctx, later == u.Nodes); err != nil {
 		return err
 	}
+	if err := u.told(ctx, later > 0 && later < u.Nodes); err != nil {
+		return err
+	}
 	if later == u.Nodes {
 		u.whole(ctx)
+	}
+	return nil
+}
+
+// told asks the later build's doctor what runs: it finds a mix of builds while there is
+// one.
+func (u *upgrade) told(ctx context.Context, mixed bool) error {
+	n, err := u.cluster.Node(1)
+	if err != nil {
+		return err
+	}
+	doctor := exec.CommandContext(ctx, u.To, "doctor", "-o", "json", "--node", n.URL())
+	out, err := doctor.Output() // it fails when it finds anything
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("torture: ask the doctor: %w", err)
+	}
+	if found := bytes.Contains(out, []byte("the nodes run different builds")); found != mixed {
+		u.report.Faults = append(u.report.Faults, Fault{Kind: Complaint, Node: 1, Thing: "grapevine doctor",
+			Detail: fmt.Sprintf("says that there is a mix of builds: %t: %s", found, out)})
 	}
 	return nil
 }
