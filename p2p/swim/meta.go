@@ -21,6 +21,7 @@ const (
 
 var (
 	errMalformed = errors.New("malformed description")
+	errLater     = errors.New("description of a later version: the member runs a later build, which this one cannot be in a cluster with")
 	errForged    = errors.New("signature does not match the name")
 )
 
@@ -45,6 +46,9 @@ func signMeta(key ed25519.PrivateKey, label string, self p2p.NodeID, d descripti
 // verifyMeta gives the content of a description that truly is of node id.
 func verifyMeta(meta []byte, label string, id p2p.NodeID) (description, error) {
 	body := len(meta) - ed25519.SignatureSize
+	if body >= 1 && meta[0] > metaVersion {
+		return description{}, errLater
+	}
 	if body < 1 || meta[0] != metaVersion {
 		return description{}, errMalformed
 	}
@@ -58,7 +62,8 @@ func verifyMeta(meta []byte, label string, id p2p.NodeID) (description, error) {
 	return parseBody(meta[1:body])
 }
 
-// parseBody reads what lies between version and signature.
+// parseBody reads what lies between version and signature. What a later build has
+// appended, for those who know it, is let pass.
 func parseBody(b []byte) (d description, err error) {
 	if len(b) < 8 {
 		return d, errMalformed
@@ -69,9 +74,6 @@ func parseBody(b []byte) (d description, err error) {
 			return description{}, errMalformed
 		}
 		*a, b = string(b[1:1+b[0]]), b[1+b[0]:]
-	}
-	if len(b) != 0 {
-		return description{}, errMalformed
 	}
 	return d, nil
 }

@@ -166,6 +166,9 @@ func (b *batch) encode() []byte {
 
 // decodeBatch reads a whole message. The batch aliases it.
 func decodeBatch(b []byte, partitionOf func(store.Slot) store.Partition) (*batch, error) {
+	if len(b) > 0 && b[0] > batchVersion {
+		return nil, errLater
+	}
 	if len(b) < 2 || b[0] != batchVersion || len(b) < 2+int(b[1])+16 {
 		return nil, errMalformed
 	}

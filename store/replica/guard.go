@@ -2,10 +2,12 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"grapevine/p2p"
+	"grapevine/store/ring"
 )
 
 const (
@@ -75,8 +77,22 @@ func (s *Store) guarded(h p2p.Handler) p2p.Handler {
 	}
 }
 
-// malformed counts a message that cannot be read against its sender.
+// errLater is the error for a batch that a later build has encoded.
+var errLater = errors.New("replica: batch in a later version of its encoding")
+
+// laterInterval is the least time between two warnings of later versions.
+const laterInterval = time.Minute
+
+// malformed counts a message that cannot be read against its sender, unless that runs
+// a later build: what such a batch holds comes by anti-entropy.
 func (s *Store) malformed(from p2p.NodeID, err error) error {
+	if errors.Is(err, errLater) || errors.Is(err, ring.ErrLater) {
+		s.seldom.Do(func() {
+			s.log.Warn("a peer runs a later build and says what this one cannot read; finish the upgrade",
+				"peer", from.Short(), "error", err)
+		})
+		return &p2p.RemoteError{Code: "later", Message: err.Error()}
+	}
 	s.metrics.malformed.Inc()
 	if s.guard.offend(from, time.Now()) {
 		s.log.Warn("a peer keeps sending malformed messages; they go unread for a while",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"grapevine/crdt/causal"
 	"grapevine/crdt/hlc"
@@ -90,6 +91,7 @@ type Store struct {
 	leaving    leaving
 	draining   atomic.Bool
 	guard      guard
+	seldom     rate.Sometimes // for what peers of a later build could make this node log at will
 	refusals   refusals
 
 	lastLocal   atomic.Int64 // how long after the start a client last wrote here
@@ -112,7 +114,8 @@ func Open(cfg Config) (*Store, error) {
 		cfg: cfg, log: cfg.Log, engine: cfg.Engine, started: time.Now(),
 		known: make(chan struct{}), adopting: make(chan struct{}, 1), queue: make(chan queued, queueLen),
 		room: semaphore.NewWeighted(queueBytes), publishing: make(chan *delivery, 16),
-		kicks: make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
+		seldom: rate.Sometimes{Interval: laterInterval},
+		kicks:  make(chan kick, 64), leaving: leaving{left: make(chan struct{})},
 	}
 	s.topics = &topics{broadcaster: cfg.Broadcaster, receive: s.receiveGossip, joined: map[string]p2p.Topic{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -12,6 +12,9 @@ import (
 // ErrMalformed is returned for bytes that are not an encoded view.
 var ErrMalformed = errors.New("ring: malformed view")
 
+// ErrLater is returned for a view that a later build has encoded.
+var ErrLater = errors.New("ring: view in a later version of its encoding")
+
 // Bounds of a view. The largest encodes to less than p2p.MaxMessage.
 const (
 	MaxMembers   = 4096 // those Gone included
@@ -44,10 +47,14 @@ func (v *View) Append(b []byte) []byte {
 }
 
 // ConsumeView reads a view from the front of b and returns the rest. It returns
-// ErrMalformed for anything that Append does not write.
+// ErrMalformed for anything that Append does not write, and ErrLater for what a later
+// build's may have written.
 func ConsumeView(b []byte) (*View, []byte, error) {
 	d := decoder{rest: b}
 	version := d.byte()
+	if version > formatVersion {
+		return nil, nil, ErrLater
+	}
 	c := Cluster{ID: d.string(MaxClusterID), PartitionBits: d.byte(), Copies: int(d.byte())}
 	count := d.uvarint(MaxMembers)
 	if d.failed || version != formatVersion || c != c.normal() {
