@@ -30,6 +30,8 @@ type cluster struct {
 	routes func(replica.Router) replica.Router
 	// earlier nodes start as a build that serves no protocol of a later version.
 	earlier map[p2p.NodeID]bool
+	// indexes, when set, are the families that nodes which start index.
+	indexes func(store.Family) bool
 }
 
 type node struct {
@@ -104,7 +106,7 @@ func (c *cluster) start(id p2p.NodeID) *node {
 		Self: id, Engine: n.db, Found: found, Weight: 100,
 		Transport: c.transport(net.Transport()), Broadcaster: net.Broadcaster(), Members: net.Members(),
 		Router:     c.router(routing.New(routing.Config{Self: id, Alive: net.Members().Alive})),
-		Indexed:    func(f store.Family) bool { return f == indexed },
+		Indexed:    c.indexed,
 		Recent:     func(f store.Family) bool { return f == recent },
 		Invalidate: func([]store.Key) {},
 		Log:        slog.New(slog.DiscardHandler),
@@ -115,6 +117,13 @@ func (c *cluster) start(id p2p.NodeID) *node {
 	n.up = true
 	c.nodes[id] = n
 	return n
+}
+
+func (c *cluster) indexed(f store.Family) bool {
+	if c.indexes != nil {
+		return c.indexes(f)
+	}
+	return f == indexed
 }
 
 // transport is the one of a node, as its build speaks over it.

@@ -23,6 +23,7 @@ const (
 	metaReplica = "replica" // this incarnation, 8 bytes
 	metaClock   = "clock"   // highest timestamp issued, 8 bytes
 	metaView    = "ring"    // the ring view
+	metaIndexed = "indexed" // the families whose rows are all in the index, a byte each
 	metaCursor  = "cursor/" // + consumer: 8 bytes
 )
 

@@ -122,6 +122,9 @@ func Open(cfg Config) (*Store, error) {
 	if err := s.loadIdentity(); err != nil {
 		return nil, err
 	}
+	if err := s.reindex(); err != nil {
+		return nil, err
+	}
 	s.metrics = newMetrics(cfg.Metrics, s)
 	s.outbox = newOutbox(uint64(s.clock.Now()))
 	s.register()
