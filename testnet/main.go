@@ -7,6 +7,7 @@
 //	go run ./testnet check              does it converge, and are its answers right?
 //	go run ./testnet bench              how fast is it, beside what it could be?
 //	go run ./testnet torture -netns     does it keep its promises, whatever happens?
+//	go run ./testnet upgrade            can it become another build while it serves?
 package main
 
 import (
