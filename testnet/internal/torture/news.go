@@ -78,7 +78,7 @@ func (n *novelty) both(ann, ben string) {
 	if list != "" && post != "" {
 		n.expect("the timeline of the list", "/v1/timelines/lists/"+list, a, post)
 	}
-	if post != "" && n.do(ours, a, "a like", http.MethodPut, "/v1/posts/"+post+"/like", nil) != "" && n.told {
+	if post != "" && n.do(theirs, a, "a like", http.MethodPut, "/v1/posts/"+post+"/like", nil) != "" && n.told {
 		n.expect("the notification of the like", "/v1/notifications", b, a.id)
 	}
 	channel := "of_" + ann
@@ -149,11 +149,10 @@ func (n *novelty) expect(what, path string, p *person, text string) {
 // whole waits until every node shows all that was done with what only the later build
 // knows.
 func (u *upgrade) whole(ctx context.Context) {
-	within, cancel := context.WithTimeout(ctx, wholeWithin)
-	defer cancel()
+	deadline := time.Now().Add(wholeWithin)
 	for _, t := range u.load.targets.all() {
 		for _, s := range u.news.sights {
-			err := u.rig.until(within, wholeWithin, func(ctx context.Context) error {
+			err := u.rig.until(ctx, max(time.Until(deadline), time.Second), func(ctx context.Context) error {
 				reply, err := t.pool.Do(ctx, 0, api.Request{Method: http.MethodGet, Path: s.path, Token: s.token})
 				if err == nil && !bytes.Contains(reply.Body, []byte(s.text)) {
 					err = fmt.Errorf("%s does not say %q: %.200s", s.path, s.text, bytes.TrimSpace(reply.Body))

@@ -130,11 +130,11 @@ func (u *upgrade) spared(ctx context.Context, t *target) error {
 // mix has the load go on for a while with so many nodes of the later build, and then
 // compares all answers.
 func (u *upgrade) mix(ctx context.Context, later int) error {
-	if later > 0 {
-		u.act(ctx, later)
-	}
 	if err := u.wait(ctx, time.Since(u.begun)-u.paused+u.Between); err != nil {
 		return err
+	}
+	if later > 0 {
+		u.act(ctx, later)
 	}
 	u.say("%d of %d nodes run the later build", later, u.Nodes)
 	if err := u.settle(ctx, later == u.Nodes); err != nil {
