@@ -48,7 +48,7 @@ func fieldName(f store.Family, id uint8) string {
 			schema.FieldGeneration: "generation", schema.FieldUsername: "username",
 		},
 		schema.FamilyPost: {
-			schema.FieldEdit: "edit", schema.FieldRepostOf: "repost of", schema.FieldImported: "imported",
+			schema.FieldEdit: "edit", schema.FieldEditMentions: "mentions of the edit", schema.FieldRepostOf: "repost of", schema.FieldImported: "imported",
 		},
 		schema.FamilyAuthorPost: {schema.FieldGone: "deleted"},
 	}

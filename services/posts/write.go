@@ -198,7 +198,7 @@ func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string
 		return social.Post{}, err
 	}
 	at := s.now().UTC().Truncate(time.Millisecond)
-	edit := schema.EncodeEdit(at, text)
+	var mentioning []store.FieldValue
 	if p.Visibility != social.Direct {
 		mentions, err := s.mentions(ctx, text)
 		if err != nil && !errors.Is(err, store.ErrUnavailable) {
@@ -207,9 +207,9 @@ func (s *Service) Edit(ctx context.Context, who social.Identity, id, text string
 		if err == nil {
 			p.Mentions = mentions
 		}
-		edit = schema.EncodeMentioningEdit(at, text, p.Mentions)
+		mentioning = []store.FieldValue{{ID: schema.FieldEditMentions, Value: schema.EncodeTexts(p.Mentions)}}
 	}
-	if _, err = s.rows.Write(ctx, store.Write{Mutations: newText(id, at, edit)}); err != nil {
+	if _, err = s.rows.Write(ctx, store.Write{Mutations: newText(id, at, text, mentioning)}); err != nil {
 		return social.Post{}, fmt.Errorf("edit post %s: %w", id, behind(err))
 	}
 	p.Text, p.EditedAt, p.Tags = text, &at, social.Tags(text)
@@ -230,15 +230,17 @@ func (s *Service) editable(ctx context.Context, p social.Post) error {
 	return nil
 }
 
-// newText gives a post another text, and notes it among the edits.
-func newText(id string, at time.Time, edit []byte) []store.Mutation {
+// newText gives a post another text, with the fields that go with it, and notes it
+// among the edits.
+func newText(id string, at time.Time, text string, with []store.FieldValue) []store.Mutation {
+	edit := schema.EncodeEdit(at, text)
 	slot, _ := social.SlotOf(id)
 	return []store.Mutation{
 		{
 			Key: schema.Post(id), Op: store.Update, If: store.IfExists,
-			Fields: []store.FieldValue{{ID: schema.FieldEdit, Value: edit}},
+			Fields: append([]store.FieldValue{{ID: schema.FieldEdit, Value: edit}}, with...),
 		},
-		{Key: schema.Edit(id, social.NewID(slot, at)), Op: store.Put, Value: edit},
+		{Key: schema.Edit(id, social.NewID(slot, at)), Op: store.Put, Value: edit, Fields: with},
 	}
 }
 

@@ -70,7 +70,7 @@ func Mentioned(user, post string) store.Key { return pair(FamilyMentioned, user,
 // when.
 func Edit(post, edit string) store.Key { return pair(FamilyEdit, post, edit) }
 
-// EncodeTexts gives the value of FieldTags and FieldMentions.
+// EncodeTexts gives the value of FieldTags, FieldMentions and FieldEditMentions.
 func EncodeTexts(texts []string) []byte { return encode(texts) }
 
 func decodeTexts(row crdt.Row, field uint8) ([]string, error) {
@@ -131,10 +131,8 @@ func DecodeLinks(row crdt.Row) (l Links, err error) {
 // Revision is a text that a post was given later.
 type Revision struct {
 	social.PostVersion
-	// Mentions are whom the post mentions from then on, if Mentioning; else that stays
-	// as it was at first.
-	Mentions   []string
-	Mentioning bool
+	// Mentions are whom its text mentions, as far as it says.
+	Mentions []string
 }
 
 // DecodeEdit reads an edit row.
@@ -143,7 +141,12 @@ func DecodeEdit(row crdt.Row) (Revision, error) {
 	if err != nil {
 		return Revision{}, err
 	}
-	return decodeEdit(value)
+	var r Revision
+	if r.PostVersion, err = decodeEdit(value); err != nil {
+		return Revision{}, err
+	}
+	r.Mentions, err = decodeTexts(row, FieldEditMentions)
+	return r, err
 }
 
 // RepostRemoval gives the mutations that delete all reposts that a user made of a

@@ -10,6 +10,7 @@ import (
 
 	"grapevine/crdt"
 	"grapevine/crdt/causal"
+	"grapevine/crdt/hlc"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -82,20 +83,43 @@ func FuzzDecodeLinks(f *testing.F) {
 }
 
 func FuzzDecodeEdit(f *testing.F) {
-	f.Add(schema.EncodeEdit(at, "text"))
-	f.Add(schema.EncodeMentioningEdit(at, "text", []string{"m"}))
-	f.Fuzz(func(t *testing.T, value []byte) {
-		v, err := schema.DecodeEdit(born(value))
+	f.Add(schema.EncodeEdit(at, "text"), []byte(nil))
+	f.Add(schema.EncodeEdit(at, "text"), schema.EncodeTexts([]string{"m"}))
+	f.Fuzz(func(t *testing.T, value, mentions []byte) {
+		v, err := schema.DecodeEdit(withField(value, schema.FieldEditMentions, mentions))
 		if refused(t, err) {
 			return
 		}
-		value = schema.EncodeEdit(v.At, v.Text)
-		if v.Mentioning {
-			value = schema.EncodeMentioningEdit(v.At, v.Text, v.Mentions)
-		}
-		again, err := schema.DecodeEdit(born(value))
+		again, err := schema.DecodeEdit(withField(schema.EncodeEdit(v.At, v.Text), schema.FieldEditMentions, schema.EncodeTexts(v.Mentions)))
 		same(t, v, again, err)
 	})
+}
+
+// TestAnEditOfABuildThatSaysNotWhomItMentionsMentionsWhomTheFirstTextDid has an edit by
+// a build that writes the text alone come upon one that says whom its text mentions.
+func TestAnEditOfABuildThatSaysNotWhomItMentionsMentionsWhomTheFirstTextDid(t *testing.T) {
+	first, second := causal.Dot{Replica: 1, Seq: 2}, causal.Dot{Replica: 2, Seq: 1}
+	row := born(schema.EncodePost(social.Post{Author: social.NewID(1, at), Text: "@a", Visibility: social.Public, Mentions: []string{"a"}}))
+	birth, _ := row.Last()
+	set := func(id uint8, dot causal.Dot, value []byte) {
+		row.Fields = append(row.Fields, crdt.Field{ID: id, Birth: birth.Dot, Dot: dot, Time: hlc.Timestamp(dot.Replica), Value: value})
+	}
+	mentions := func() []string {
+		p, err := schema.DecodePost(social.NewID(1, at), row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Mentions
+	}
+	set(schema.FieldEdit, first, schema.EncodeEdit(at, "@b"))
+	set(schema.FieldEditMentions, first, schema.EncodeTexts([]string{"b"}))
+	if got := mentions(); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("an edit that says whom it mentions: %q", got)
+	}
+	row.Fields[0].Dot, row.Fields[0].Time = second, 2
+	if got := mentions(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("one that does not: %q", got)
+	}
 }
 
 // FuzzTimeline asks for pages of a list of ids with any cursor and bounds: what comes

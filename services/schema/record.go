@@ -24,7 +24,6 @@ const (
 	postVersion       = 1
 	audienceVersion   = 1
 	editVersion       = 1
-	mentioningVersion = 2 // of an edit
 	noticeVersion     = 1
 )
 
@@ -72,15 +71,6 @@ type editRecord struct {
 	Version uint8
 	At      int64 // Unix milliseconds
 	Text    string
-}
-
-// mentioningRecord is an editRecord whose text says whom the post mentions.
-type mentioningRecord struct {
-	_        struct{} `cbor:",toarray"`
-	Version  uint8
-	At       int64
-	Text     string
-	Mentions []string
 }
 
 // visibilities are the numbers of social's visibilities on disk.
@@ -165,8 +155,11 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 		if err != nil {
 			return social.Post{}, fmt.Errorf("edit of post %s: %w", id, err)
 		}
-		if p.Text, p.EditedAt = edit.Text, &edit.At; edit.Mentioning {
-			p.Mentions = edit.Mentions
+		p.Text, p.EditedAt = edit.Text, &edit.At
+		if m, ok := row.Field(FieldEditMentions); ok && m.Dot == f.Dot {
+			if p.Mentions, err = decodeTexts(row, FieldEditMentions); err != nil {
+				return social.Post{}, fmt.Errorf("edit of post %s: %w", id, err)
+			}
 		}
 	}
 	if f, ok := row.Field(FieldRepostOf); ok {
@@ -183,22 +176,16 @@ func DecodePost(id string, row crdt.Row) (social.Post, error) {
 	return p, nil
 }
 
-func decodeEdit(value []byte) (r Revision, err error) {
-	var edit mentioningRecord
-	if err = decode(value, &edit, &edit.Version, mentioningVersion); err != nil {
-		var silent editRecord
-		if err = decode(value, &silent, &silent.Version, editVersion); err != nil {
-			return r, err
-		}
-		edit.At, edit.Text = silent.At, silent.Text
+func decodeEdit(value []byte) (social.PostVersion, error) {
+	var edit editRecord
+	if err := decode(value, &edit, &edit.Version, editVersion); err != nil {
+		return social.PostVersion{}, err
 	}
 	at := time.UnixMilli(edit.At).UTC()
 	if at.Year() < 0 || at.Year() > 9999 { // beyond what RFC 3339 can say
-		return r, ErrMalformed
+		return social.PostVersion{}, ErrMalformed
 	}
-	r.Text, r.At = edit.Text, at
-	r.Mentions, r.Mentioning = edit.Mentions, edit.Version == mentioningVersion
-	return r, nil
+	return social.PostVersion{Text: edit.Text, At: at}, nil
 }
 
 // OriginalText gives the text that a post was first written with.
@@ -231,14 +218,9 @@ func decodeTime(value []byte) (time.Time, error) {
 	return at, nil
 }
 
-// EncodeMentioningEdit gives the value of a post's FieldEdit, and of the row of the
-// edit, whose text says whom the post mentions. The time is kept to the millisecond.
-func EncodeMentioningEdit(at time.Time, text string, mentions []string) []byte {
-	return encode(mentioningRecord{Version: mentioningVersion, At: at.UnixMilli(), Text: text, Mentions: mentions})
-}
-
-// EncodeEdit is EncodeMentioningEdit for a text after which the post mentions whom it
-// mentioned at first.
+// EncodeEdit gives the value of a post's FieldEdit, and of the row of the edit. The time
+// is kept to the millisecond. Whom the text mentions stands beside it, in
+// FieldEditMentions of both rows: builds that do not know that read the text.
 func EncodeEdit(at time.Time, text string) []byte {
 	return encode(editRecord{Version: editVersion, At: at.UnixMilli(), Text: text})
 }

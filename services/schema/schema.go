@@ -83,9 +83,10 @@ const (
 	FieldAvatar      uint8 = 3
 	FieldUsername    uint8 = 4 // of the credential row, too
 
-	FieldEdit     uint8 = 1
-	FieldRepostOf uint8 = 20
-	FieldImported uint8 = 32
+	FieldEdit         uint8 = 1
+	FieldEditMentions uint8 = 2 // whom the text of FieldEdit mentions, if it is of the same write
+	FieldRepostOf     uint8 = 20
+	FieldImported     uint8 = 32
 )
 
 // The mutable fields of a credential row beside FieldGone and FieldUsername. The
