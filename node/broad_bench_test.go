@@ -45,8 +45,15 @@ func join(b *testing.B, n *node.Node, name string) *account {
 	return a
 }
 
-// idle waits until fan-out has done all that the log tells of.
-func idle(b *testing.B, n *node.Node) {
+// idle waits until fan-out has done all that the logs tell of.
+func idle(b *testing.B, nodes []*node.Node) {
+	b.Helper()
+	for _, n := range nodes {
+		idles(b, n)
+	}
+}
+
+func idles(b *testing.B, n *node.Node) {
 	b.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		at, err := n.Store().Cursor(b.Context(), "fanout")
@@ -72,10 +79,11 @@ func idle(b *testing.B, n *node.Node) {
 // one that makes it so.
 func BenchmarkAPostTo100000Followers(b *testing.B) {
 	for _, c := range []struct {
-		name  string
-		limit int
-	}{{"pushed", 1_000_000}, {"merged", 10_000}} {
-		n := alone(b, c.limit)
+		name         string
+		nodes, limit int
+	}{{"pushed", 1, 1_000_000}, {"merged", 1, 10_000}, {"pushed/three-nodes", 3, 1_000_000}, {"merged/three-nodes", 3, 10_000}} {
+		nodes := together(b, c.nodes, c.limit)
+		n := nodes[0]
 		hub := join(b, n, "hub")
 		var ms []store.Mutation
 		for i := range 100_000 {
@@ -86,28 +94,31 @@ func BenchmarkAPostTo100000Followers(b *testing.B) {
 		put(b, n, ms)
 		reader := join(b, n, "reader") // the last that is written to: in the order of ids
 		as(b, n, reader, "PUT", "/v1/users/"+reader.ID+"/following/"+hub.ID, nil, nil)
-		idle(b, n)
+		idle(b, nodes)
 		for _, which := range []string{"first", "later"} {
-			b.Run(c.name+"/"+which, func(b *testing.B) { postTo(b, n, hub, reader) })
+			b.Run(c.name+"/"+which, func(b *testing.B) { postTo(b, nodes, hub, reader) })
 		}
 	}
 }
 
-func postTo(b *testing.B, n *node.Node, hub, reader *account) {
-	var shown, done time.Duration
+func postTo(b *testing.B, nodes []*node.Node, hub, reader *account) {
+	n := nodes[0]
+	var acknowledged, shown, done time.Duration
 	for range b.N {
 		var post struct{ ID string }
-		as(b, n, hub, "POST", "/v1/posts", map[string]string{"text": "hello"}, &post)
 		from := time.Now()
+		as(b, n, hub, "POST", "/v1/posts", map[string]string{"text": "hello"}, &post)
+		acknowledged += time.Since(from)
 		for home := (page{}); len(home.Items) == 0 || home.Items[0].ID != post.ID; {
 			as(b, n, reader, "GET", "/v1/timelines/home", nil, &home)
 		}
 		shown += time.Since(from)
 		b.StopTimer()
-		idle(b, n)
+		idle(b, nodes)
 		done += time.Since(from)
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(acknowledged.Microseconds())/1000/float64(b.N), "ms-until-acknowledged")
 	b.ReportMetric(float64(shown.Milliseconds())/float64(b.N), "ms-until-shown")
 	b.ReportMetric(float64(done.Milliseconds())/float64(b.N), "ms-until-idle")
 }
@@ -143,7 +154,7 @@ func BenchmarkHomeWithMergedAuthors(b *testing.B) {
 			publish(ids[i%authors])
 		}
 		put(b, n, ms)
-		idle(b, n)
+		idles(b, n)
 		home := func(b *testing.B) {
 			var p page
 			if as(b, n, reader, "GET", "/v1/timelines/home", nil, &p); len(p.Items) != social.DefaultPage {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -22,33 +23,47 @@ import (
 	"grapevine/store/badgerdb"
 )
 
-// alone is one node on a real disk, without a network to speak of, which writes posts
-// to the homes of as many followers as given, or of the default.
+// alone gives a node of one on a disk; a push limit of 0 is the usual one.
 func alone(b *testing.B, pushLimit ...int) *node.Node {
+	b.Helper()
+	return together(b, 1, append(pushLimit, 0)[0])[0]
+}
+
+// together gives nodes of one cluster, each on a disk of its own, over a network that
+// takes no time. They write posts to the homes of as many followers as the push limit
+// says.
+func together(b *testing.B, count, pushLimit int) []*node.Node {
+	b.Helper()
+	net := simnet.New(simnet.Options{})
+	b.Cleanup(net.Close)
+	nodes := make([]*node.Node, count)
+	for i := range nodes {
+		name := p2p.NodeID('a' + rune(i))
+		nodes[i] = onDisk(b, net, "node-"+name, i > 0, pushLimit)
+	}
+	return nodes
+}
+
+func onDisk(b *testing.B, net *simnet.Network, id p2p.NodeID, joins bool, pushLimit int) *node.Node {
 	b.Helper()
 	db, err := badgerdb.Open(b.Context(), badgerdb.Config{Dir: b.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	net := simnet.New(simnet.Options{})
-	joined := net.Join("node-a", p2p.Addrs{HTTP: "node-a:7400"})
-	limit := 0
-	if len(pushLimit) > 0 {
-		limit = pushLimit[0]
+	joined := net.Join(id, p2p.Addrs{HTTP: string(id) + ":7400"})
+	cfg := config.Default("unused")
+	if joins {
+		cfg.Join = []string{"node-a:7402"}
 	}
-	n, err := node.Assemble(config.Default("unused"), node.Deps{
-		PushLimit: limit, Engine: db, Transport: joined.Transport(), Broadcaster: joined.Broadcaster(), Members: joined.Members(),
+	n, err := node.Assemble(cfg, node.Deps{
+		PushLimit: pushLimit, Engine: db, Transport: joined.Transport(), Broadcaster: joined.Broadcaster(), Members: joined.Members(),
 		Secret: config.Secret{1}, HashCost: users.Cost{Memory: 8, Time: 1, Threads: 1},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := n.Close(); err != nil {
-			b.Error(err)
-		}
-		net.Close()
-		if err := db.Close(); err != nil {
+		if err := errors.Join(n.Close(), db.Close()); err != nil {
 			b.Error(err)
 		}
 	})
