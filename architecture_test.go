@@ -19,7 +19,7 @@ var floors = [][]string{
 	0: {"crdt", "crdt/hlc", "crdt/causal", "p2p", "services/social"},
 	1: {"store", "p2p/libp2pnet", "p2p/swim", "p2p/simnet", "p2p/p2ptest"},
 	2: {"store/badgerdb", "store/memdb", "store/ring", "store/storetest", "store/archive"},
-	3: {"store/replica", "services/schema", "services/coherent", "services/scatter"},
+	3: {"store/replica", "services/schema", "services/coherent", "services/scatter", "services/follow"},
 	4: {"node/trace", "services/users", "services/graph", "services/posts", "services/timeline", "services/lists", "services/takeout", "services/trends", "services/notify", "services/search/text", "services/servicetest"},
 	5: {"services/fanout", "services/live", "services/search", "services/search/scorch", "services/webhooks", "node/config", "node/dns", "node/routing", "node/client", "node/console"},
 	6: {"node/outbound", "node/httpapi", "node/verdict"},
