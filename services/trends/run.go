@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"grapevine/services/follow"
 	"grapevine/services/schema"
 	"grapevine/store"
 )
@@ -14,98 +15,20 @@ import (
 const (
 	readChunk  = 1000                  // changes, or posts, read at once
 	pause      = 50 * time.Millisecond // for changes to gather
-	idleFactor = 5                     // how much longer than it works the counter rests
-	beat       = time.Second           // between looks at the partitions, and the longest rest
+	idleFactor = 5                     // how much longer than it works the counter rests: under load the counts are late
 )
 
-// Run counts until ctx ends.
+// Run counts until ctx ends. What was changed before the cursor is read with the
+// partitions.
 func (c *Counter) Run(ctx context.Context) {
-	appended, stop := c.cfg.Log.Appended()
-	defer stop()
-	for !c.try(ctx, "begin", c.begin) {
-		if !sleep(ctx, beat) {
-			return
-		}
-	}
-	looked := time.Time{}
-	for ctx.Err() == nil {
-		began := time.Now()
-		more := false
-		ok := c.try(ctx, "follow the change log", func(ctx context.Context) (err error) {
-			more, err = c.follow(ctx)
-			return err
-		})
-		if ok && began.Sub(looked) >= beat {
-			ok = c.try(ctx, "read partitions", c.tend) && c.try(ctx, "save its cursor", c.save)
-			looked = began
-		}
-		// What clients wait for comes first: under load the counts are late.
-		sleep(ctx, min(idleFactor*time.Since(began), beat))
-		if !ok {
-			sleep(ctx, beat)
-		} else if !more {
-			c.rest(ctx, appended)
-		}
-	}
+	follow.New(follow.Config{
+		Log: c.cfg.Log, Consumer: consumer, Name: "the count of trends", Logger: c.cfg.Logger,
+		Chunk: readChunk, Take: c.take, Tend: c.tend, Gather: pause, Idle: idleFactor,
+	}).Run(ctx)
 }
 
-// rest waits for something to do.
-func (c *Counter) rest(ctx context.Context, appended <-chan struct{}) {
-	timer := time.NewTimer(beat)
-	defer timer.Stop()
-	select {
-	case <-appended:
-		sleep(ctx, pause)
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// sleep says whether ctx is still on after a time.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// try does a step, and says whether it succeeded. What failed is done again later.
-func (c *Counter) try(ctx context.Context, what string, step func(context.Context) error) bool {
-	err := step(ctx)
-	if err != nil && ctx.Err() == nil {
-		c.cfg.Logger.Warn("the count of trends cannot "+what, "error", err)
-	}
-	return err == nil
-}
-
-// begin takes up the log where it is kept from. What was changed before is read with
-// the partitions.
-func (c *Counter) begin(ctx context.Context) (err error) {
-	if c.after, err = c.cfg.Log.Cursor(ctx, consumer); err != nil {
-		return err
-	}
-	// A cursor, of whatever value, keeps the log from here on.
-	return c.cfg.Log.SaveCursor(ctx, consumer, c.after)
-}
-
-func (c *Counter) save(ctx context.Context) error {
-	saved, err := c.cfg.Log.Cursor(ctx, consumer)
-	if err != nil || saved == c.after {
-		return err
-	}
-	return c.cfg.Log.SaveCursor(ctx, consumer, c.after)
-}
-
-// follow counts the next changes of the log. More says that there are others.
-func (c *Counter) follow(ctx context.Context) (more bool, err error) {
-	changes, err := c.cfg.Log.Changes(ctx, c.after, readChunk)
-	if err != nil || len(changes) == 0 {
-		return false, err
-	}
+// take counts the next changes of the log.
+func (c *Counter) take(ctx context.Context, changes []store.Change) error {
 	changed := map[store.Key]bool{}
 	for _, change := range changes {
 		for _, k := range change.Keys {
@@ -120,11 +43,7 @@ func (c *Counter) follow(ctx context.Context) (more bool, err error) {
 			}
 		}
 	}
-	if err := c.refresh(ctx, slices.Collect(maps.Keys(changed))); err != nil {
-		return true, err
-	}
-	c.after = changes[len(changes)-1].Seq
-	return len(changes) == readChunk, nil
+	return c.refresh(ctx, slices.Collect(maps.Keys(changed)))
 }
 
 // refresh counts posts as they are.

@@ -84,8 +84,6 @@ type Counter struct {
 	parts map[store.Partition]*part // those that were read as a whole
 	size  int                       // posts in parts
 	from  int64                     // the first hour that is kept
-
-	after uint64 // the last change that was read; Run's
 }
 
 // NewCounter makes a counter, which answers for nothing before Run.
