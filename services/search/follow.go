@@ -14,12 +14,8 @@ import (
 	"grapevine/store"
 )
 
-// follow indexes the next changes of the log. More says that there are others.
-func (x *Indexer) follow(ctx context.Context) (more bool, err error) {
-	changes, err := x.cfg.Log.Changes(ctx, x.after, readChunk)
-	if err != nil || len(changes) == 0 {
-		return false, err
-	}
+// take indexes the next changes of the log.
+func (x *Indexer) take(ctx context.Context, changes []store.Change) error {
 	x.metrics.lag.Set(float64(len(changes) + x.waits))
 	now := map[store.Key]bool{}
 	for _, c := range changes {
@@ -37,11 +33,10 @@ func (x *Indexer) follow(ctx context.Context) (more bool, err error) {
 		}
 	}
 	if err := x.index(ctx, slices.Collect(maps.Keys(now))); err != nil {
-		return true, err
+		return err
 	}
-	x.after = changes[len(changes)-1].Seq
 	x.metrics.lag.Set(float64(x.waits))
-	return len(changes) == readChunk, nil
+	return nil
 }
 
 // hold keeps a row for later: here it may be newer than on the owners that a read

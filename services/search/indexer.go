@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"grapevine/services/follow"
 	"grapevine/services/search/text"
 	"grapevine/store"
 )
@@ -40,6 +41,7 @@ type IndexerConfig struct {
 // Indexer keeps this node's index of the partitions that it serves.
 type Indexer struct {
 	cfg     IndexerConfig
+	log     *follow.Follower
 	metrics *indexMetrics
 	turns   chan struct{} // of searches
 	kicked  chan struct{} // the index was found to be damaged
@@ -49,7 +51,7 @@ type Indexer struct {
 	indexed map[store.Partition]bool // by Run alone, read by others
 
 	// The rest is Run's.
-	after uint64                        // the last change that was read
+	begun bool                          // it was taken up where it was left
 	held  map[store.Partition]*heldKeys // of partitions that are catching up
 	waits int                           // keys in held
 }
@@ -65,9 +67,10 @@ const (
 	readChunk  = 1000                  // changes read from the log at once
 	applyChunk = 500                   // rows indexed at once
 	pause      = 20 * time.Millisecond // for changes to gather
-	idleFactor = 5                     // how much longer than it works the indexer rests
-	beat       = time.Second           // between looks at the partitions, and durable cursors
 	maxHeld    = 100_000               // keys held; beyond, partitions are indexed anew
+	// idleFactor is how much longer than it works the indexer rests. Under load a few
+	// large batches cost less than many small ones: the index is late.
+	idleFactor = 5
 )
 
 // NewIndexer makes an indexer, which answers for nothing before Run.
@@ -80,6 +83,14 @@ func NewIndexer(cfg IndexerConfig) *Indexer {
 		indexed: map[store.Partition]bool{}, held: map[store.Partition]*heldKeys{},
 	}
 	x.metrics = newIndexMetrics(cfg.Metrics, x.documents)
+	x.log = follow.New(follow.Config{
+		Log: cfg.Log, Consumer: consumer, Name: "the search index", Logger: cfg.Logger,
+		Ready:  func(context.Context) error { return x.seen(x.ready()) },
+		Take:   func(ctx context.Context, cs []store.Change) error { return x.seen(x.take(ctx, cs)) },
+		Tend:   func(ctx context.Context) error { return x.seen(x.tend(ctx)) },
+		Keep:   func(_ context.Context, cursor uint64) error { return x.seen(x.keep(cursor)) },
+		Passed: x.cursor, Chunk: readChunk, Wake: x.kicked, Gather: pause, Idle: idleFactor,
+	})
 	return x
 }
 
@@ -124,79 +135,14 @@ func (x *Indexer) damaged() {
 }
 
 // Run indexes until ctx ends.
-func (x *Indexer) Run(ctx context.Context) {
-	appended, stop := x.cfg.Log.Appended()
-	defer stop()
-	for !x.try(ctx, "begin", x.begin) {
-		if !sleep(ctx, beat) {
-			return
-		}
-	}
-	looked := time.Time{}
-	for ctx.Err() == nil {
-		began := time.Now()
-		more, ok := false, !x.broken.Load() || x.try(ctx, "begin anew", x.renew)
-		ok = ok && x.try(ctx, "index changes", func(ctx context.Context) (err error) {
-			more, err = x.follow(ctx)
-			return err
-		})
-		if now := time.Now(); ok && now.Sub(looked) >= beat {
-			ok = x.try(ctx, "index partitions", x.tend) && x.try(ctx, "save its cursor", x.save)
-			looked = now
-		}
-		// Under load what clients wait for comes first, and a few large batches cost
-		// less than many small ones: the index is late rather than they.
-		sleep(ctx, min(idleFactor*time.Since(began), beat))
-		x.rest(ctx, appended, more, ok)
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beat)
-	defer cancel()
-	x.try(last, "save its cursor", x.save)
-}
+func (x *Indexer) Run(ctx context.Context) { x.log.Run(ctx) }
 
-// rest waits for something to do.
-func (x *Indexer) rest(ctx context.Context, appended <-chan struct{}, more, ok bool) {
-	switch {
-	case !ok:
-		sleep(ctx, beat)
-	case !more:
-		timer := time.NewTimer(beat)
-		defer timer.Stop()
-		select {
-		case <-appended:
-			sleep(ctx, pause)
-		case <-x.kicked:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// sleep says whether ctx is still on after a time.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// try does a step, and says whether it succeeded. What failed is done again later.
-func (x *Indexer) try(ctx context.Context, what string, step func(context.Context) error) bool {
-	err := step(ctx)
-	if err == nil {
-		return true
-	}
+// seen has an error that tells of damage lead to a new index.
+func (x *Indexer) seen(err error) error {
 	if errors.Is(err, text.ErrDamaged) {
 		x.broken.Store(true)
 	}
-	if ctx.Err() == nil {
-		x.cfg.Logger.Warn("the search index cannot "+what, "error", err)
-	}
-	return false
+	return err
 }
 
 // The names under which the index itself notes what it is.
@@ -209,27 +155,30 @@ const (
 // version is that of the analysis: words that are cut otherwise are not found.
 const version = "1"
 
+// ready takes up the index where it was left, once, and empties it when it is damaged.
+func (x *Indexer) ready() (err error) {
+	switch {
+	case !x.begun:
+		err = x.begin()
+		x.begun = err == nil
+	case x.broken.Load():
+		err = x.renew()
+	}
+	return err
+}
+
 // begin takes up the index where it was left, or an empty one: when it is of
 // another version, or older than the cursor, since what lies between may be gone
 // from the log.
-func (x *Indexer) begin(ctx context.Context) error {
-	cursor, err := x.cfg.Log.Cursor(ctx, consumer)
-	if err != nil {
-		return err
-	}
-	// A cursor, of whatever value, keeps the log from here on.
-	if err := x.cfg.Log.SaveCursor(ctx, consumer, cursor); err != nil {
-		return err
-	}
-	x.after = cursor
+func (x *Indexer) begin() error {
 	usable := false
-	err = x.cfg.Engine.View(func(s text.Snapshot) error {
+	err := x.cfg.Engine.View(func(s text.Snapshot) error {
 		is, err := s.Note(noteVersion)
 		if err != nil {
 			return err
 		}
 		at, err := s.Note(noteCursor)
-		usable = string(is) == version && len(at) == 8 && binary.BigEndian.Uint64(at) >= cursor
+		usable = string(is) == version && len(at) == 8 && binary.BigEndian.Uint64(at) >= x.log.After()
 		if err != nil || !usable {
 			return err
 		}
@@ -239,7 +188,7 @@ func (x *Indexer) begin(ctx context.Context) error {
 		if err != nil {
 			x.cfg.Logger.Warn("the search index cannot be read and is made anew", "error", err)
 		}
-		return x.renew(ctx)
+		return x.renew()
 	}
 	return nil
 }
@@ -259,7 +208,7 @@ func (x *Indexer) recall(s text.Snapshot) error {
 }
 
 // renew empties the index; tend fills it.
-func (x *Indexer) renew(context.Context) error {
+func (x *Indexer) renew() error {
 	x.mu.Lock()
 	clear(x.indexed)
 	x.mu.Unlock()
@@ -270,29 +219,25 @@ func (x *Indexer) renew(context.Context) error {
 	}
 	x.broken.Store(false)
 	return x.cfg.Engine.Apply(text.Batch{Notes: map[string][]byte{
-		noteVersion: []byte(version), noteCursor: binary.BigEndian.AppendUint64(nil, x.cursor()),
+		noteVersion: []byte(version), noteCursor: binary.BigEndian.AppendUint64(nil, x.log.After()),
 	}})
 }
 
-// cursor is up to where all changes are in the index.
-func (x *Indexer) cursor() uint64 {
-	at := x.after
-	for _, h := range x.held {
-		at = min(at, h.first-1)
+// cursor is up to where all changes are in the index, when those up to after were
+// taken: of a damaged one, nowhere.
+func (x *Indexer) cursor(after uint64) uint64 {
+	if x.broken.Load() {
+		return 0
 	}
-	return at
+	for _, h := range x.held {
+		after = min(after, h.first-1)
+	}
+	return after
 }
 
-// save makes the cursor durable: in the index first, which must never be older than
-// what the log may drop.
-func (x *Indexer) save(ctx context.Context) error {
-	saved, err := x.cfg.Log.Cursor(ctx, consumer)
-	if err != nil || saved == x.cursor() || x.broken.Load() {
-		return err
-	}
-	note := binary.BigEndian.AppendUint64(nil, x.cursor())
-	if err := x.cfg.Engine.Apply(text.Batch{Notes: map[string][]byte{noteCursor: note}}); err != nil {
-		return err
-	}
-	return x.cfg.Log.SaveCursor(ctx, consumer, x.cursor())
+// keep notes the cursor in the index, which must never be older than what the log may
+// drop.
+func (x *Indexer) keep(cursor uint64) error {
+	note := binary.BigEndian.AppendUint64(nil, cursor)
+	return x.cfg.Engine.Apply(text.Batch{Notes: map[string][]byte{noteCursor: note}})
 }
