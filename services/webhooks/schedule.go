@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"grapevine/services/follow"
 	"grapevine/services/schema"
 	"grapevine/store"
 )
@@ -123,7 +124,7 @@ func (s *schedule) drop(p store.Partition) {
 // next begins the attempt of a delivery that is due, if there is one and the limits
 // allow it. Without one it gives how long until there is.
 func (s *schedule) next(now time.Time) (q *queue, d delivery, wait time.Duration) {
-	wait = beat
+	wait = follow.Beat
 	if s.active >= s.limits.Sends {
 		return nil, d, wait
 	}

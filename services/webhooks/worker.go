@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"grapevine/services/follow"
 	"grapevine/services/schema"
 	"grapevine/services/social"
 	"grapevine/store"
@@ -108,10 +109,8 @@ func (c *WorkerConfig) setDefaults() {
 	}
 }
 
-const (
-	readChunk = 512         // changes, or rows, read at once
-	beat      = time.Second // between looks at the partitions, and after a failure
-)
+// readChunk bounds the changes, or rows, read at once.
+const readChunk = 512
 
 // Worker sends what is due of the partitions that this node leads.
 type Worker struct {
@@ -122,9 +121,6 @@ type Worker struct {
 
 	mu sync.Mutex
 	schedule
-
-	after uint64 // the last change that was read; Run's
-	saved uint64 // what the cursor on disk is; Run's
 }
 
 // NewWorker makes a worker, which does nothing before Run.
@@ -135,108 +131,33 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	return w
 }
 
-// Run sends until ctx ends, and waits for what it began.
+// Run sends until ctx ends, and waits for what it began. What was changed before the
+// cursor is read with the partitions.
 func (w *Worker) Run(ctx context.Context) {
 	defer w.sends.Wait()
-	appended, stop := w.cfg.Log.Appended()
-	defer stop()
-	for !w.try(ctx, "begin", w.begin) {
-		if !sleep(ctx, beat) {
-			return
-		}
-	}
-	timer := time.NewTimer(beat)
-	defer timer.Stop()
-	looked := time.Time{}
-	for ctx.Err() == nil {
-		ok := w.try(ctx, "follow the change log", w.follow)
-		if time.Since(looked) >= beat {
-			ok = w.try(ctx, "read what is to be sent", w.tend) && w.try(ctx, "save its cursor", w.save) && ok
-			looked = time.Now()
-		}
-		if !ok && !sleep(ctx, beat) {
-			return
-		}
-		timer.Reset(min(w.startDue(ctx), beat))
-		select {
-		case <-ctx.Done():
-		case <-appended:
-		case <-w.nudged:
-		case <-timer.C:
-		}
-	}
+	follow.New(follow.Config{
+		Log: w.cfg.Log, Consumer: consumer, Name: "the delivery of webhooks", Logger: w.cfg.Logger,
+		Chunk: readChunk, Take: w.takeUp, Tend: w.tend, Due: w.startDue, Wake: w.nudged,
+	}).Run(ctx)
 }
 
-// sleep says whether ctx is still on after a time.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// try does a step, and says whether it succeeded. What failed is done again later.
-func (w *Worker) try(ctx context.Context, what string, step func(context.Context) error) bool {
-	err := step(ctx)
-	if err != nil && ctx.Err() == nil {
-		w.cfg.Logger.Warn("the delivery of webhooks cannot "+what, "err", err)
-	}
-	return err == nil
-}
-
-// begin takes up the log where it is kept from. What was changed before is read with
-// the partitions.
-func (w *Worker) begin(ctx context.Context) (err error) {
-	if w.after, err = w.cfg.Log.Cursor(ctx, consumer); err != nil {
-		return err
-	}
-	w.saved = w.after
-	// A cursor, of whatever value, keeps the log from here on.
-	return w.cfg.Log.SaveCursor(ctx, consumer, w.after)
-}
-
-func (w *Worker) save(ctx context.Context) error {
-	if w.saved == w.after {
-		return nil
-	}
-	err := w.cfg.Log.SaveCursor(ctx, consumer, w.after)
-	if err == nil {
-		w.saved = w.after
-	}
-	return err
-}
-
-// follow takes up what the log tells, to its end.
-func (w *Worker) follow(ctx context.Context) error {
-	for ctx.Err() == nil {
-		changes, err := w.cfg.Log.Changes(ctx, w.after, readChunk)
-		if err != nil || len(changes) == 0 {
-			return err
+// takeUp takes up the next changes of the log.
+func (w *Worker) takeUp(ctx context.Context, changes []store.Change) error {
+	var deliveries, hooks []store.Key
+	for _, c := range changes {
+		if !w.holds(c.Partition) {
+			continue // read as a whole when this node comes to lead it
 		}
-		var deliveries, hooks []store.Key
-		for _, c := range changes {
-			if !w.holds(c.Partition) {
-				continue // read as a whole when this node comes to lead it
-			}
-			for _, k := range c.Keys {
-				switch k.Family {
-				case schema.FamilyWebhookDelivery:
-					deliveries = append(deliveries, k)
-				case schema.FamilyWebhook:
-					hooks = append(hooks, k)
-				}
+		for _, k := range c.Keys {
+			switch k.Family {
+			case schema.FamilyWebhookDelivery:
+				deliveries = append(deliveries, k)
+			case schema.FamilyWebhook:
+				hooks = append(hooks, k)
 			}
 		}
-		if err := errors.Join(w.refreshHooks(ctx, hooks), w.refresh(ctx, deliveries)); err != nil {
-			return err
-		}
-		w.after = changes[len(changes)-1].Seq
 	}
-	return ctx.Err()
+	return errors.Join(w.refreshHooks(ctx, hooks), w.refresh(ctx, deliveries))
 }
 
 // nudge wakes the loop.
