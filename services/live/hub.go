@@ -304,13 +304,16 @@ func (h *hub) followLog(ctx context.Context) {
 	defer stop()
 	for after := uint64(0); ctx.Err() == nil; {
 		changes, err := h.cfg.Store.Changes(ctx, after, logChunk)
+		var again <-chan time.Time
 		if err != nil && ctx.Err() == nil {
 			h.cfg.Logger.Warn("streams cannot read the change log", "after", after, "error", err)
+			again = time.After(logRetry)
 		}
 		if len(changes) == 0 {
 			select {
 			case <-ctx.Done():
 			case <-appended:
+			case <-again:
 			}
 			continue
 		}
@@ -322,8 +325,10 @@ func (h *hub) followLog(ctx context.Context) {
 	}
 }
 
-// logChunk bounds the changes read at once.
-const logChunk = 512
+const (
+	logChunk = 512         // changes read at once, at most
+	logRetry = time.Second // after a failure
+)
 
 // hear wakes whom changes concern.
 func (h *hub) hear(ctx context.Context, changes []store.Change) {
