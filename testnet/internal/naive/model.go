@@ -32,8 +32,8 @@ type post struct {
 	texts                         []string // the first, and what it was changed to
 	visibility                    social.Visibility
 	mentions                      []string
-	answered                      string          // the author of replyTo
-	named                         map[string]told // of being mentioned, whoever is no more
+	answered                      string            // the author of replyTo
+	named                         map[string]told   // of being mentioned, whoever is no more
 	likes                         set               // ids of users
 	reposts                       map[string]string // by user, the id of the repost
 }
