@@ -119,7 +119,7 @@ func consequential(keys []store.Key) []store.Key {
 		case schema.FamilyFollowing, schema.FamilyFollower, schema.FamilyAuthorPost, schema.FamilyCredential,
 			schema.FamilyDeparted, schema.FamilyName, schema.FamilyFormerName, schema.FamilyAgreed, schema.FamilyAsked,
 			schema.FamilyEnded, schema.FamilyBlock, schema.FamilyBlockedBy, schema.FamilyMute, schema.FamilyMutedBy,
-			schema.FamilyLiked, schema.FamilyReposted, schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply,
+			schema.FamilyLiked, schema.FamilyReposted, schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyUncounted,
 			schema.FamilyEdit, schema.FamilyBroad, schema.FamilyMerged,
 			schema.FamilyMentioned, schema.FamilyNotificationRead, schema.FamilyNotifyPreference, schema.FamilyPublished, schema.FamilyChannelMessage,
 			schema.FamilyList, schema.FamilyListMember, schema.FamilyListed,

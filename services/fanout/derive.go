@@ -61,7 +61,7 @@ func (d *derivation) follow(ctx context.Context, k store.Key, row crdt.Row) erro
 		return d.post(ctx, owner, other, row)
 	case schema.FamilyLiked, schema.FamilyReposted:
 		return d.mark(ctx, k, row)
-	case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyEdit:
+	case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyUncounted, schema.FamilyEdit:
 		return d.attached(ctx, k, row)
 	case schema.FamilyBroad:
 		return d.broadened(ctx, owner, row.Exists())

@@ -97,14 +97,14 @@ func mirrors(f store.Family) bool {
 }
 
 func besidePost(f store.Family) bool {
-	return f == schema.FamilyLike || f == schema.FamilyRepost || f == schema.FamilyReply
+	return f == schema.FamilyLike || f == schema.FamilyRepost || f == schema.FamilyReply || f == schema.FamilyUncounted
 }
 
 // actorOf gives the account whose act a row mirrors.
 func actorOf(k store.Key, row crdt.Row) (string, error) {
 	_, other, _ := schema.Split(k)
 	switch k.Family {
-	case schema.FamilyMentioned, schema.FamilyReply:
+	case schema.FamilyMentioned, schema.FamilyReply, schema.FamilyUncounted:
 		cause, err := schema.DecodeCause(row)
 		return cause.By, err
 	case schema.FamilyListed:

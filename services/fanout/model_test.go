@@ -90,7 +90,11 @@ func (n *society) counts(id string) (c social.PostCounts) {
 			c.Reposts++
 		}
 	}
-	c.Replies = len(n.replies(id))
+	for _, reply := range n.replies(id) {
+		if n.posts[reply].Visibility == social.Public {
+			c.Replies++
+		}
+	}
 	return c
 }
 

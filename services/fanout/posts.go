@@ -6,6 +6,7 @@ import (
 
 	"grapevine/crdt"
 	"grapevine/services/schema"
+	"grapevine/services/social"
 	"grapevine/store"
 )
 
@@ -13,6 +14,10 @@ import (
 // and under what it answers.
 func (d *derivation) link(ctx context.Context, author, id string, row crdt.Row, listed bool) error {
 	links, err := schema.DecodeLinks(row)
+	if err != nil {
+		return err
+	}
+	audience, err := schema.DecodeAudience(row)
 	if err != nil {
 		return err
 	}
@@ -34,6 +39,9 @@ func (d *derivation) link(ctx context.Context, author, id string, row crdt.Row, 
 	}
 	if links.ReplyTo != "" {
 		ms = append(ms, store.Mutation{Key: schema.Reply(links.ReplyTo, id), Value: cause})
+		if audience.Visibility != social.Public {
+			ms = append(ms, store.Mutation{Key: schema.Uncounted(links.ReplyTo, id), Value: cause})
+		}
 	}
 	for i := range ms {
 		if ms[i].Op = store.Put; !listed {
@@ -67,7 +75,7 @@ func (d *derivation) withdraw(ctx context.Context, author, id string, row crdt.R
 	if err := d.add(ctx, ever.gone(id)...); err != nil {
 		return err
 	}
-	for _, family := range []store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply} {
+	for _, family := range []store.Family{schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyUncounted} {
 		err := d.each(family, id, func(e store.Entry) error { return d.detach(ctx, e.Key) })
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package fanout_test
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -166,6 +167,50 @@ func TestMentionsAndRepliesAreListedWhereTheyBelong(t *testing.T) {
 		synctest.Wait()
 		wantIDs(t, "ann's mentions", w.rowsOf(schema.FamilyMentioned, ann), nil)
 		wantIDs(t, "replies", w.besides(schema.FamilyReply, id), nil)
+	})
+}
+
+// TestCountsTellNobodyOfAReplyThatNotAllMaySee: those who may see it find it in the
+// thread all the same.
+func TestCountsTellNobodyOfAReplyThatNotAllMaySee(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start(newLog(w), true, nil)
+		ann, bob, eve := w.signUp("ann"), w.signUp("bob"), w.signUp("eve")
+		id := w.post(ann, social.NewPost{Text: "x"})
+		line := w.post(bob, social.NewPost{Text: "@ann", ReplyTo: id, Visibility: social.Direct})
+		under := w.post(ann, social.NewPost{Text: "@bob", ReplyTo: line, Visibility: social.Direct})
+		synctest.Wait()
+		replies := func(reader social.Identity) (count int, below []string) {
+			thread, err := w.posts.Thread(t.Context(), reader, id, social.Cut{Limit: 10})
+			w.must(err)
+			var shown social.Post
+			w.must(json.Unmarshal(thread.Post, &shown))
+			for _, raw := range thread.Descendants {
+				var p social.Post
+				w.must(json.Unmarshal(raw, &p))
+				below = append(below, p.ID)
+			}
+			return shown.Counts.Replies, below
+		}
+		for _, c := range []struct {
+			reader social.Identity
+			below  []string
+		}{{ann, []string{line, under}}, {bob, []string{line, under}}, {eve, nil}} {
+			if n, below := replies(c.reader); n != 0 || !slices.Equal(below, c.below) {
+				t.Errorf("%d replies, %v below, want none and %v", n, below, c.below)
+			}
+		}
+		open := w.post(bob, social.NewPost{Text: "x", ReplyTo: id})
+		synctest.Wait()
+		if n, below := replies(eve); n != 1 || !slices.Equal(below, []string{open}) {
+			t.Errorf("with a public one, %d replies, %v below", n, below)
+		}
+		w.must(w.posts.Delete(t.Context(), bob, line))
+		synctest.Wait()
+		wantIDs(t, "what is not counted", w.besides(schema.FamilyUncounted, id), nil)
+		if n, _ := replies(eve); n != 1 {
+			t.Errorf("after the deletion of the direct one, %d replies", n)
+		}
 	})
 }
 

@@ -28,7 +28,7 @@ func (s *Service) Invalidate(keys []store.Key) {
 		switch k.Family {
 		case schema.FamilyPost:
 			s.cache.Drop(k.Sort)
-		case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply:
+		case schema.FamilyLike, schema.FamilyRepost, schema.FamilyReply, schema.FamilyUncounted:
 			s.recount(owner)
 		case schema.FamilyLiked, schema.FamilyReposted:
 			s.marksOf.Drop(owner)

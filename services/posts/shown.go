@@ -84,7 +84,7 @@ func (s *Service) encoded(ctx context.Context, viewer social.Identity, seen []si
 			continue
 		}
 		from := len(b)
-		b = v.append(b, at(counts, next), at(marks, next))
+		b = v.append(b, at(counts, next).shown(), at(marks, next))
 		raw[i] = b[from:len(b):len(b)]
 		next++
 	}

@@ -198,7 +198,7 @@ func (w *walk) leaves(ctx context.Context, seen []sight) (map[string]bool, error
 	counts, err := optional(w.counts(ctx, views))
 	leaves := map[string]bool{}
 	for i, c := range counts {
-		leaves[views[i].post.ID] = c.Replies == 0
+		leaves[views[i].post.ID] = c.Replies+c.hidden == 0
 	}
 	return leaves, err
 }

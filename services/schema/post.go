@@ -20,6 +20,7 @@ const (
 	FamilyTagged    store.Family = 25
 	FamilyMentioned store.Family = 26
 	FamilyEdit      store.Family = 27
+	FamilyUncounted store.Family = 28
 )
 
 // The fields of an author post row beside FieldGone: what else follows from the
@@ -46,6 +47,10 @@ func Repost(post, user string) store.Key { return pair(FamilyRepost, post, user)
 
 // Reply is the key, beside a post, of another that answers it.
 func Reply(post, reply string) store.Key { return pair(FamilyReply, post, reply) }
+
+// Uncounted is the key, beside a post and a row of Reply, of the fact that the answer
+// is not public: everybody sees how many answers there are, and would learn of it.
+func Uncounted(post, reply string) store.Key { return pair(FamilyUncounted, post, reply) }
 
 // Tagged is the key of the fact that a post has a hashtag, which is folded.
 func Tagged(tag, post string) store.Key {

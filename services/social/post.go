@@ -41,7 +41,8 @@ type NewPost struct {
 	Key        string
 }
 
-// PostCounts is how often something was done with a post, up to MaxCount.
+// PostCounts is how often something was done with a post, up to MaxCount. Replies are
+// those that are public.
 type PostCounts struct {
 	Likes   int `json:"likes"`
 	Reposts int `json:"reposts"`

@@ -98,6 +98,17 @@ func (m *Model) replies(id string) []string {
 	return ids
 }
 
+// publicReplies is how many replies to a post its counts tell everybody of.
+func (m *Model) publicReplies(id string) int {
+	n := 0
+	for _, reply := range m.replies(id) {
+		if m.posts[reply].visibility == social.Public {
+			n++
+		}
+	}
+	return n
+}
+
 // shown gives those of some users whom no block keeps from a viewer, by id.
 func (m *Model) shown(viewer string, users set) []string {
 	var ids []string

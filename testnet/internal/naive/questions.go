@@ -190,7 +190,7 @@ func (p *Player) aboutPost(ctx context.Context, viewer, id string) []question {
 			}
 			return view(got, shown), nil
 		}, []any{
-			post.author, w.text(), w.replyTo, post.repostOf, len(w.likes), len(w.reposts), len(m.replies(w.id)),
+			post.author, w.text(), w.replyTo, post.repostOf, len(w.likes), len(w.reposts), m.publicReplies(w.id),
 			w.likes[viewer], w.reposts[viewer] != "",
 		}},
 		{"likes of " + id, func(c *client.Client) (any, error) {
