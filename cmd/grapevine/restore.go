@@ -22,7 +22,7 @@ func (restoreVerb) Help() string {
 was backed up. The whole file is verified before anything is sent. Timelines fill up in the background.
 
   grapevine node --data new --secret-file secret-of-the-old-cluster
-  grapevine restore monday.gvb --data new
+  grapevine restore monday.gvb --secret-file secret-of-the-old-cluster
 
 People stay logged in when the cluster has the secret of the old one. With --node URL the rows go
 through that node. What breaks off can be run again with --force: rows that exist are passed over.
