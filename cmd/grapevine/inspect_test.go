@@ -53,6 +53,19 @@ func TestTopMakesRatesOfTwoLooksAndSumsWhatIsHot(t *testing.T) {
 	}
 }
 
+func TestTopKeepsItsColumnsNarrowWhenANodeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	why := "dial tcp 127.0.0.1:7400: connect: connection refused"
+	var out bytes.Buffer
+	topReport{Nodes: []topNode{{ID: "node-a"}, {ID: "node-d", Error: why}}}.print(&console{out: &out}, 10)
+	if header, _, _ := strings.Cut(out.String(), "MEMORY"); strings.Contains(header, strings.Repeat(" ", len(why)/2)) {
+		t.Errorf("the header is as wide as the error:\n%s", out.String())
+	}
+	if !strings.Contains(out.String(), "\n- node node-d: "+why+"\n") {
+		t.Errorf("it does not say why:\n%s", out.String())
+	}
+}
+
 // meshed is what three nodes measure whose links and clocks are in order.
 func meshed() []answer[client.Links] {
 	ids := []string{"node-a", "node-b", "node-c"}

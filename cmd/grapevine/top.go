@@ -207,7 +207,7 @@ func (r topReport) print(c *console, hot int) {
 		"fanout", "search", "unacked", "sent/s", "received/s", "cpu", "memory")
 	for _, n := range r.Nodes {
 		if n.Error != "" {
-			t.add(short(n.ID), n.Error)
+			t.add(slices.Concat([]any{short(n.ID)}, slices.Repeat([]any{"-"}, 15))...)
 			continue
 		}
 		t.add(short(n.ID), rounded(n.Requests), rounded(n.Failed), n.InFlight, rounded(n.P50), rounded(n.P99),
@@ -215,6 +215,11 @@ func (r topReport) print(c *console, hot int) {
 			size(int64(n.Sent)), size(int64(n.Received)), fmt.Sprintf("%.2f", n.CPU), size(int64(n.Memory)))
 	}
 	c.table(t)
+	for _, n := range r.Nodes {
+		if n.Error != "" {
+			fmt.Fprintf(c.out, "\n- node %s: %s\n", short(n.ID), n.Error)
+		}
+	}
 	if len(r.Partitions) == 0 {
 		return
 	}
