@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	mrand "math/rand/v2"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -172,12 +173,22 @@ func (b *bench) note(what string, took time.Duration, err error) {
 	defer b.mu.Unlock()
 	if err != nil {
 		b.failed[what]++
-		if len(b.why) < 5 || b.why[err.Error()] > 0 {
-			b.why[err.Error()]++
+		if why := reason(err); len(b.why) < 5 || b.why[why] > 0 {
+			b.why[why]++
 		}
 		return
 	}
 	b.taken[what] = append(b.taken[what], float64(took.Microseconds())/1000)
+}
+
+// reason is why a request failed, without its URL: failures that differ in the
+// path alone are one.
+func reason(err error) string {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err.Error()
+	}
+	return err.Error()
 }
 
 // end deletes the accounts, also when the bench has failed.
@@ -240,8 +251,11 @@ func (r benchReport) print(c *console) {
 		t.add(l.What, l.Done, l.Failed, rounded(l.PerS), fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99), fmt.Sprintf("%.2f", l.Max))
 	}
 	c.table(t)
+	if len(r.Failures) > 0 {
+		fmt.Fprintln(c.out)
+	}
 	for _, why := range sortedByCount(r.Failures) {
-		fmt.Fprintf(c.out, "\n- failed %d times: %s\n", r.Failures[why], why)
+		fmt.Fprintf(c.out, "- %s failed: %s\n", count(r.Failures[why], "request"), why)
 	}
 }
 
