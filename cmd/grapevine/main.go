@@ -126,7 +126,7 @@ func newConsole(g grammar, out, errs io.Writer) (*console, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u, err := url.ParseRequestURI(asked.Node); err != nil || u.Host == "" {
+	if u, err := url.ParseRequestURI(asked.Node); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usage{fmt.Errorf("--node: %q must be a URL such as %s", asked.Node, defaultNode)}
 	}
 	var options []client.Option
