@@ -164,7 +164,7 @@ func (d diagnosis) print(c *console) {
 		fmt.Fprintf(c.out, "%s %s\n", c.paint(green, "✓"), name)
 	}
 	for _, name := range d.Unlooked {
-		fmt.Fprintf(c.out, "- %s: not looked at, which needs the operator token: name it with --token, or the secret with --secret-file\n", name)
+		fmt.Fprintf(c.out, "- %s: not looked at, which needs the operator token: name it with --token, or the secret with --secret-file FILE or --data DIR\n", name)
 	}
 	switch {
 	case d.Well:
