@@ -227,7 +227,7 @@ func docsBounds(s *huma.Schema) string {
 		add("%s", s.Format)
 	}
 	if len(s.Enum) > 0 {
-		add("one of %s", strings.Trim(fmt.Sprint(s.Enum), "[]"))
+		add("%s", strings.Join(strings.Fields(strings.Trim(fmt.Sprint(s.Enum), "[]")), " or "))
 	}
 	if s.MinLength != nil {
 		add("at least %d characters", *s.MinLength)

@@ -55,6 +55,14 @@ func TestTheDocumentationShowsEveryOperationParameterAndSchema(t *testing.T) {
 	}
 }
 
+func TestTheDocumentationTellsTheValuesOfAnEnumApart(t *testing.T) {
+	t.Parallel()
+	a, _ := newAPI(t, nil)
+	if page := docsPage(t, a); !strings.Contains(page, "one or quorum, default one") {
+		t.Error("the values of consistency are not shown as alternatives")
+	}
+}
+
 func TestTheDocumentationLoadsNothingFromElsewhereAndHasNoInlineCode(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, nil)
