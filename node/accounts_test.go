@@ -201,6 +201,33 @@ func TestLoggingOutEverywhereEndsAllTokensOfThatAccount(t *testing.T) {
 	})
 }
 
+// TestATokenThatEndedIsGoodOnNoNodeFromThenOn asks each node at once, as somebody who
+// has the token and no session. Often the news is slower than the answer.
+func TestATokenThatEndedIsGoodOnNoNodeFromThenOn(t *testing.T) {
+	uneven := simnet.Options{MinDelay: time.Millisecond, MaxDelay: 300 * time.Millisecond}
+	simulate(t, 3, uneven, func(s *simulation) {
+		ada := s.signUp(0, "ada")
+		ends := func(i int, method, path string, body any) {
+			phone, code := s.logIn(i, "ada", "a long password")
+			if code != http.StatusCreated {
+				t.Fatalf("log-in on node %d: %d", i, code)
+			}
+			for n := range s.nodes { // each knows the token
+				s.expect(http.StatusOK, n, phone, "GET", "/v1/timelines/home", nil, nil)
+			}
+			s.expect(http.StatusNoContent, i, phone, method, path, body, nil)
+			for n := range s.nodes {
+				s.expect(http.StatusUnauthorized, n, &account{ID: ada.ID, Session: phone.Session}, "GET", "/v1/timelines/home", nil, nil)
+			}
+		}
+		for round := range 30 {
+			ends(round%3, "DELETE", "/v1/sessions/current", nil)
+			ends(round%3, "DELETE", "/v1/sessions", nil)
+		}
+		ends(0, "PUT", "/v1/users/@ada/password", textFields{"current_password": "a long password", "new_password": "a longer password"})
+	})
+}
+
 // send sends a body as it is and gives the reply.
 func (s *simulation) send(i int, who *account, method, path, body string) *httptest.ResponseRecorder {
 	s.t.Helper()

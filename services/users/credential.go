@@ -55,7 +55,7 @@ func (s *Service) renew(ctx context.Context, user string, fields ...store.FieldV
 	slot, _ := social.SlotOf(user)
 	generation := social.NewID(slot, s.now()) // generations sort by time
 	fields = append(fields, store.FieldValue{ID: schema.FieldGeneration, Value: []byte(generation)})
-	_, err := s.rows.Write(ctx, store.Write{Mutations: []store.Mutation{
+	err := s.writeEverywhere(ctx, store.Write{Mutations: []store.Mutation{
 		{Key: schema.Credential(user), Op: store.Update, If: store.IfExists, Fields: fields},
 	}})
 	if err != nil {

@@ -166,8 +166,31 @@ func (s *Service) LogOut(ctx context.Context, who social.Identity) error {
 			write.Mutations = append(write.Mutations, store.Mutation{Key: e.Key, Op: store.Remove})
 		}
 	}
-	if _, err := s.rows.Write(ctx, write); err != nil {
+	if err := s.writeEverywhere(ctx, write); err != nil {
 		return fmt.Errorf("log out: %w", err)
 	}
 	return nil
+}
+
+// writeEverywhere answers when all owners in reach have the write, so that a token that
+// it ends is good on none of them. It fails for want of copies only where fewer stand
+// than the client asked for.
+func (s *Service) writeEverywhere(ctx context.Context, w store.Write) error {
+	asked := store.RequestOf(ctx)
+	all := &store.Request{Durability: store.All, ID: asked.Name()}
+	wanted := store.Default
+	if asked != nil {
+		wanted = asked.Durability
+		if err := all.Resume(asked.Token()); err != nil {
+			return err
+		}
+	}
+	receipt, err := s.rows.Write(store.WithRequest(ctx, all), w)
+	if errors.Is(err, store.ErrDurability) && wanted != store.All && receipt.Copies >= wanted {
+		err = nil
+	}
+	if err == nil || errors.Is(err, store.ErrDurability) {
+		asked.Record(receipt)
+	}
+	return err
 }
