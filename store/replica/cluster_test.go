@@ -180,26 +180,44 @@ func (c *cluster) running() []*node {
 	return out
 }
 
-// settle waits until all running nodes are active and all owners equal.
+// settle waits until all running nodes are active, keep nothing for others, and all
+// owners are equal.
 func (c *cluster) settle() {
 	c.t.Helper()
-	c.eventually("the nodes are active members", func() error {
-		for _, n := range c.running() {
-			if !n.store.Active() {
-				return fmt.Errorf("%s is not active", n.id)
-			}
+	c.eventually("the cluster is at rest", c.atRest)
+}
+
+// atRest says what keeps the cluster from being settled. All is judged in one look,
+// rings first: a node that has not yet heard that it was given up is active in its own
+// view, and the rest then holds without it and without what it alone has.
+func (c *cluster) atRest() error {
+	if err := c.sameRing(); err != nil {
+		return err
+	}
+	for _, n := range c.running() {
+		if !n.store.Active() {
+			return fmt.Errorf("%s is not active", n.id)
 		}
-		return nil
-	})
-	c.eventually("nothing is kept for others", func() error {
-		for _, n := range c.running() {
-			if t := n.store.Totals(); t.Hints+t.Moved > 0 {
-				return fmt.Errorf("%s keeps %+v", n.id, t)
-			}
+		if t := n.store.Totals(); t.Hints+t.Moved > 0 {
+			return fmt.Errorf("%s keeps %+v for others", n.id, t)
 		}
-		return nil
-	})
-	c.eventually("the owners are equal", c.equal)
+	}
+	return c.equal()
+}
+
+// sameRing says which running node sees another ring than the first.
+func (c *cluster) sameRing() error {
+	var first *ring.Ring
+	for _, n := range c.running() {
+		mine := n.store.Ring()
+		if first == nil {
+			first = mine
+		}
+		if mine == nil || mine.Digest() != first.Digest() {
+			return fmt.Errorf("%s sees another ring, or none", n.id)
+		}
+	}
+	return nil
 }
 
 // equal says where owners of a partition differ, in vectors or bytes.
@@ -210,13 +228,10 @@ func (c *cluster) equal() error {
 		digest uint64
 	}
 	seen := map[store.Partition]state{}
-	var ringDigest uint64
+	if err := c.sameRing(); err != nil {
+		return err
+	}
 	for _, n := range c.running() {
-		if d := n.store.Ring().Digest(); ringDigest == 0 {
-			ringDigest = d
-		} else if d != ringDigest {
-			return fmt.Errorf("%s sees another ring", n.id)
-		}
 		for _, p := range n.store.Status() {
 			if !slices.Contains(p.Owners, n.id) {
 				continue
