@@ -98,6 +98,7 @@ func (s *storm) calm() {
 		for _, n := range s.running() {
 			select {
 			case <-n.store.Left():
+				s.lost() // the owners that could be reached when it left may be few
 				s.crash(n.id)
 				delete(s.nodes, n.id)
 			default:
