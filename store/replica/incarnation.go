@@ -235,22 +235,26 @@ func (s *Store) runProof() {
 }
 
 // askForProof asks the members that were not asked yet and can be reached. It says
-// whether all there are have answered, and in this node's favour.
+// whether all there are have answered, and in this node's favour. Where the ring has no
+// other member nobody can: the disk may be as old as the time before the others came.
 func (s *Store) askForProof(r causal.Replica, asked map[p2p.NodeID]bool) bool {
-	silent, dead := 0, 0
+	silent, dead, favour := 0, 0, 0
 	for _, m := range s.placement.Load().ring.View().Members() {
 		switch {
-		case m.Node == s.cfg.Self || m.State == ring.Gone || asked[m.Node]:
+		case m.Node == s.cfg.Self || m.State == ring.Gone:
+		case asked[m.Node]:
+			favour++
 		case !s.alive(m.Node):
 			dead++
 		case s.vouches(r, m.Node):
 			asked[m.Node] = true
+			favour++
 		default:
 			silent++
 		}
 	}
 	s.awaitingProof.Store(silent > 0 && time.Since(s.started) < patience)
-	return silent == 0 && dead == 0
+	return silent == 0 && dead == 0 && favour > 0
 }
 
 // vouches asks one member. With another view of the ring it may know of members
