@@ -64,7 +64,7 @@ func (d *derivation) tell(ctx context.Context, k store.Key) error {
 	if err == nil {
 		err = d.hook(ctx, user, string(told.Kind), id)
 	}
-	if err == nil && looksAtInbox(id) {
+	if err == nil && looks(id) {
 		d.inboxes[user] = true
 	}
 	return err
@@ -150,14 +150,10 @@ func (d *derivation) untell(ctx context.Context, user string, gone func(schema.T
 	})
 }
 
-// looks says whether what was added with an id, a message of a channel, leads to a look
-// at how many there are. One in 32 does: an id ends in one of 32 digits.
+// looks says whether what was added with an id, a notification or a message of a
+// channel, leads to a look at how many there are. One in 32 does: an id ends in one of
+// 32 digits.
 func looks(id string) bool { return id[len(id)-1] == '0' }
-
-// looksAtInbox is looks for notifications, of which one in 256 leads to a look. A look
-// reads all that was kept and passes what was removed lately, which an account that
-// very many begin to follow has much of.
-func looksAtInbox(id string) bool { return looks(id) && id[len(id)-2] < '4' }
 
 // trim removes what follows, in a list, on so many rows to keep.
 func (d *derivation) trim(ctx context.Context, keep int, list func(after string, limit int) store.Range, remove func(store.Entry) error) error {

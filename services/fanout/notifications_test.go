@@ -278,11 +278,11 @@ func TestAnInboxKeepsTheNewest(t *testing.T) {
 		w.start(newLog(w), true, nil)
 		ann, bob := w.signUp("ann"), w.signUp("bob")
 		newest := ""
-		for i := range social.MaxNotifications + 300 {
+		for i := range social.MaxNotifications + 500 {
 			newest = w.post(bob, social.NewPost{Text: fmt.Sprintf("%d for @ann", i)})
 		}
 		synctest.Wait()
-		if n := len(w.rowsOf(schema.FamilyNotification, ann)); n < social.MaxNotifications || n > social.MaxNotifications+200 {
+		if n := len(w.rowsOf(schema.FamilyNotification, ann)); n < social.MaxNotifications || n > social.MaxNotifications+400 {
 			t.Errorf("%d rows are kept", n)
 		}
 		page, err := w.notify().List(w.t.Context(), ann, true, social.Cut{Limit: 1})
