@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +54,14 @@ func newOwner(t *testing.T, breaks bool) *owner {
 	o.Server = httptest.NewServer(mux)
 	t.Cleanup(o.Close)
 	return o
+}
+
+// wasAsked gives the partitions that were asked for. Who breaks off an answer may still
+// be at it.
+func (o *owner) wasAsked() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.asked)
 }
 
 func (o *owner) backup(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +115,7 @@ func TestABackupTakesFromAnotherOwnerWhatOneFailsToGive(t *testing.T) {
 	if _, err := f.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if len(broken.asked) == 0 {
+	if len(broken.wasAsked()) == 0 {
 		t.Error("the failing owner was not asked")
 	}
 	if verified, err := archive.Verify(f); err != nil || verified.Digest != summary.Digest {
@@ -127,8 +136,8 @@ func TestABackupOfOneNodeAsksNoOther(t *testing.T) {
 	if err != nil || summary.Header.Node != "a" || summary.Partitions != 2 {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if len(other.asked) > 0 {
-		t.Errorf("the other was asked for %v", other.asked)
+	if len(other.wasAsked()) > 0 {
+		t.Errorf("the other was asked for %v", other.wasAsked())
 	}
 }
 
@@ -167,8 +176,10 @@ func TestARestoreRepeatsBlocksThatTheClusterCouldNotTake(t *testing.T) {
 		}))
 		_, err := New(s.URL).RestoreAll(t.Context(), f, false, nil)
 		s.Close()
+		mu.Lock()
 		if (err != nil) != test.fails || calls != test.calls || !test.fails && resumed != 1 {
 			t.Errorf("status %d: %d calls, %d to resume, %v", test.status, calls, resumed, err)
 		}
+		mu.Unlock()
 	}
 }
