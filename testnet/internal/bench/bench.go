@@ -95,7 +95,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 		defer func() { err = errors.Join(err, f.close()) }()
 		b.floors = append(b.floors, f)
 	}
-	for _, part := range []func(context.Context) error{b.prepare, b.rates, b.crowd, b.lag, b.social, b.idle, b.failover} {
+	for _, part := range []func(context.Context) error{b.prepare, b.rates, b.lag, b.social, b.idle, b.failover} {
 		if err := part(ctx); err != nil {
 			return b.report, err
 		}
@@ -107,7 +107,11 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 // gives the floor a post and a page of the same bytes.
 func (b *bench) prepare(ctx context.Context) error {
 	b.Say(fmt.Sprintf("sign up %d clients, %d posts each", b.Clients, page))
-	pool := api.NewPool(b.urls(), b.Clients)
+	urls := make([]string, len(b.Nodes))
+	for i, n := range b.Nodes {
+		urls[i] = "http://" + n.Addr
+	}
+	pool := api.NewPool(urls, b.Clients)
 	defer pool.Close()
 	b.people = make([]person, b.Clients)
 	run := strings.ToLower(rand.Text()[:8])
@@ -220,14 +224,6 @@ func (b *bench) addrs() []string {
 	return out
 }
 
-func (b *bench) urls() []string {
-	out := b.addrs()
-	for i, addr := range out {
-		out[i] = "http://" + addr
-	}
-	return out
-}
-
 func (b *bench) floorAddrs() []string {
 	out := make([]string, len(b.floors))
 	for i, f := range b.floors {
@@ -245,28 +241,26 @@ func (b *bench) putFloors(path string, body []byte) error {
 	return nil
 }
 
-// over is a series of requests to nodes or floors, by all clients at once.
-func (b *bench) over(name string, addrs []string, request func(client, n int) []byte, check func(reply) error) *series {
-	return &series{name: name, run: func(ctx context.Context, d time.Duration) (outcome, error) {
-		return drive(ctx, d, load{clients: b.Clients, addrs: addrs, request: request, check: check})
-	}}
-}
-
 // rates measures posts, reads of a post, and reads of home, each beside its
 // floors.
 func (b *bench) rates(ctx context.Context) error {
+	http := func(name string, addrs []string, request func(client, n int) []byte, check func(reply) error) *series {
+		return &series{name: name, run: func(ctx context.Context, d time.Duration) (outcome, error) {
+			return drive(ctx, d, load{clients: b.Clients, addrs: addrs, request: request, check: check})
+		}}
+	}
 	fixed := func(path string) func(int, int) []byte {
 		request := render("GET", path, "", nil)
 		return func(int, int) []byte { return request }
 	}
 	ok := wantStatus(200)
-	posts := b.over("posts", b.addrs(), b.writePost, b.copied)
+	posts := http("posts", b.addrs(), b.writePost, b.copied)
 	group := b.engine("Badger, one group-committed post a commit", grouped)
 	single := b.engine("Badger, one synced transaction a post", bare)
-	reads := b.over("reads of a post", b.addrs(), b.readPost, ok)
-	stored := b.over("bare handler, stored body", b.floorAddrs(), fixed("/stored"), ok)
-	homes := b.over("reads of home, 40 posts", b.addrs(), b.readHome, ok)
-	encoded := b.over("bare handler, encodes the page", b.floorAddrs(), fixed("/page"), ok)
+	reads := http("reads of a post", b.addrs(), b.readPost, ok)
+	stored := http("bare handler, stored body", b.floorAddrs(), fixed("/stored"), ok)
+	homes := http("reads of home, 40 posts", b.addrs(), b.readHome, ok)
+	encoded := http("bare handler, encodes the page", b.floorAddrs(), fixed("/page"), ok)
 	all := []*series{posts, group, single, reads, stored, homes, encoded}
 	if err := interleave(ctx, b.Rounds, b.Duration, all, b.Say); err != nil {
 		return err
